@@ -1,0 +1,180 @@
+import { z } from 'zod'
+import { isKindName, kindNames } from './kinds/index.ts'
+import { installationPattern, queueNamePattern } from './limits.ts'
+import { resourceNames, workerContainer } from './resources.ts'
+
+const names = resourceNames()
+
+const port = (preset: number) =>
+  z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535).default(preset)
+const number = (min: number, max: number, preset: number) =>
+  z.coerce
+    .number({ error: `must be a number from ${min} to ${max}` })
+    .min(min, { error: `must be at least ${min}` })
+    .max(max, { error: `must be at most ${max}` })
+    .default(preset)
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  )
+const token = z.string().min(16, { error: 'must have at least 16 characters' }).optional()
+
+const queueLimits = z.record(
+  z.string().regex(queueNamePattern),
+  z.strictObject({ maxRunning: z.number().int().min(0).optional(), maxVcpu: z.number().min(0).optional() }),
+)
+
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown
+      } catch {
+        context.addIssue({ code: 'custom', message: 'must be JSON' })
+        return z.NEVER
+      }
+    })
+    .pipe(schema)
+
+/** What every process may read. */
+const shared = {
+  AWS_REGION: z.string().min(1).default('us-east-1').describe('Region of everything.'),
+  AWS_ENDPOINT_URL: z
+    .url()
+    .optional()
+    .describe('Where AWS is. Empty on AWS; `npm start` points it at the local AWS.'),
+  INSTALLATION: z
+    .string()
+    .regex(installationPattern, { error: 'must be 1 to 16 lower-case letters, digits and -' })
+    .default('local')
+    .describe('Name of this installation. Tasks that another installation started are never touched.'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('How much is logged.'),
+  LOG_FORMAT: z
+    .enum(['auto', 'json', 'pretty'])
+    .default('auto')
+    .describe('auto: pretty on a terminal, else JSON lines.'),
+  JOBS_TABLE: z.string().min(1).default(names.jobsTable).describe('Table of the job records.'),
+  CONTROL_TABLE: z
+    .string()
+    .min(1)
+    .default(names.controlTable)
+    .describe('Table of the controller’s own items.'),
+  JOBS_QUEUE: z
+    .string()
+    .min(1)
+    .default(names.jobsQueue)
+    .describe('Queue of job requests and S3 notifications.'),
+  JOBS_DLQ: z
+    .string()
+    .min(1)
+    .default(names.jobsDlq)
+    .describe('Queue for messages that nobody can read, each with its reason.'),
+  TASK_EVENTS_QUEUE: z
+    .string()
+    .min(1)
+    .default(names.taskEventsQueue)
+    .describe('Queue of task state changes and wake-ups.'),
+  UPLOADS_BUCKET: z.string().min(1).default(names.uploadsBucket).describe('Bucket that users upload to.'),
+  OUTPUTS_BUCKET: z.string().min(1).default(names.outputsBucket).describe('Bucket that results go to.'),
+  CLUSTER: z.string().min(1).default(names.cluster).describe('ECS cluster.'),
+  WORKER_TASK_DEFINITION: z
+    .string()
+    .min(1)
+    .default(names.workerFamily)
+    .describe('Task definition family of the worker.'),
+  WORKER_CONTAINER: z.string().min(1).default(workerContainer).describe('Container of the worker in it.'),
+  LOG_GROUP: z.string().min(1).default(names.logGroup).describe('CloudWatch log group of the tasks.'),
+}
+
+const controller = {
+  HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address that status and API listen on. Anything but loopback needs API_TOKEN.'),
+  PORT: port(8080).describe('Port of status and API. 0: any free one.'),
+  API_TOKEN: token.describe('Bearer token for everything. At least 16 characters.'),
+  API_READ_TOKEN: token.describe('Bearer token for reading only. At least 16 characters.'),
+  MAX_RUNNING: number(0, 100_000, 100).describe('Tasks at one time, all queues together.'),
+  MAX_VCPU: number(0, 100_000, 6).describe(
+    'vCPUs at one time, all queues together. The default is the Fargate quota of a new account.',
+  ),
+  QUEUES: json(queueLimits)
+    .default({})
+    .describe('Limits of single queues as JSON: {"batch": {"maxRunning": 2, "maxVcpu": 4}}.'),
+  DEFAULT_KIND: z
+    .string()
+    .refine((name) => name === 'none' || isKindName(name), {
+      error: `must be none or one of: ${kindNames.join(', ')}`,
+    })
+    .default('transcode')
+    .describe('Kind of an upload whose first folder names none. none: such uploads are ignored.'),
+  SUBNETS: list.describe('Subnets of the tasks, separated by commas.'),
+  SECURITY_GROUPS: list.describe('Security groups of the tasks, separated by commas.'),
+  ASSIGN_PUBLIC_IP: z
+    .enum(['ENABLED', 'DISABLED'])
+    .default('DISABLED')
+    .describe('Whether tasks get a public address.'),
+  POLL_S: number(0.2, 300, 15).describe(
+    'Seconds between two looks at all live tasks (more when there are very many).',
+  ),
+  RESYNC_S: number(1, 3600, 60).describe(
+    'Seconds after which the record of a live job is read again even if nothing happened.',
+  ),
+  VISIBILITY_GRACE_S: number(1, 3600, 360).describe(
+    'Seconds a task may be missing from DescribeTasks before it counts as lost.',
+  ),
+  SWEEP_CRON: z
+    .string()
+    .min(1)
+    .default('*/5 * * * *')
+    .describe('When tasks and jobs are compared in full. Cron expression.'),
+  SCAN_CRON: z
+    .string()
+    .min(1)
+    .default('17 3 * * *')
+    .describe('When every record is read once: reaping and healing. Cron expression.'),
+  PRESIGN_S: number(60, 604_800, 3600).describe('Seconds that presigned links work.'),
+}
+
+const local = {
+  LOCAL_AWS_PORT: port(4566).describe('Port of the local AWS. 0: any free one.'),
+  LOCAL_DATA_DIR: z
+    .string()
+    .min(1)
+    .default('.local/')
+    .describe('Where the local AWS keeps tables, objects, tasks and logs.'),
+  LOCAL_VCPU_QUOTA: number(0, 100_000, 6).describe(
+    'vCPU quota of the local Fargate, On-Demand and Spot each.',
+  ),
+  LOCAL_START_S: number(0, 600, 0.6).describe(
+    'Seconds from RunTask to RUNNING on the local Fargate. On AWS: 25 to 90.',
+  ),
+  FFMPEG_PATH: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The ffmpeg that local tasks use. Absent: PATH, then the npm package.'),
+  FFPROBE_PATH: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The ffprobe that local tasks use. Absent: PATH, then the npm package.'),
+}
+
+export const configurationGroups = { shared, controller, local } as const
+
+export const configurationSchema = z.object({ ...shared, ...controller, ...local })
+
+export type Configuration = z.infer<typeof configurationSchema>
+
+export const configurationNames = Object.keys(configurationSchema.shape)

@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { jobIdPattern } from './limits.ts'
+import { specSchema } from './spec.ts'
+
+/** A job asked for by SQS message or HTTP POST. */
+export const jobRequestSchema = z
+  .strictObject({
+    jobId: z
+      .string()
+      .regex(jobIdPattern, {
+        error: 'must be 1 to 64 letters, digits, _ and -, starting with a letter or digit',
+      })
+      .optional()
+      .describe('Your own id. The same id and body again is the same job.'),
+    idempotencyKey: z
+      .string()
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('Instead of an id: the same key and body again is the same job.'),
+    kind: z.string().min(1).max(32).describe('What the job does.'),
+    spec: specSchema.default({}),
+  })
+  .refine((request) => request.jobId === undefined || request.idempotencyKey === undefined, {
+    error: 'must have jobId or idempotencyKey, not both',
+    path: ['idempotencyKey'],
+  })
+  .describe('A job, asked for by message or POST.')
+
+export type JobRequest = z.infer<typeof jobRequestSchema>
+
+/** The form of an S3 notification that we read (S3 user guide, notification content structure). More fields are welcome. */
+export const s3RecordSchema = z.object({
+  eventSource: z.literal('aws:s3'),
+  eventName: z.string(),
+  s3: z.object({
+    bucket: z.object({ name: z.string().min(1) }),
+    object: z.object({
+      key: z.string().min(1),
+      size: z.number().optional(),
+      eTag: z.string().optional(),
+      versionId: z.string().optional(),
+      sequencer: z.string().optional(),
+    }),
+  }),
+})
+
+/** A wake-up: somebody changed this job's record. It says nothing more, because the record is the truth. */
+export const wakeSchema = z.strictObject({ jobId: z.string().regex(jobIdPattern) })
+
+/** ECS task state change, as EventBridge delivers it. Times are ISO strings here, unlike in the API. */
+export const taskEventSchema = z.object({
+  'detail-type': z.literal('ECS Task State Change'),
+  detail: z.looseObject({
+    taskArn: z.string().min(1),
+    lastStatus: z.string(),
+    desiredStatus: z.string().optional(),
+    startedBy: z.string().optional(),
+    version: z.number(),
+  }),
+})
+export type TaskEvent = z.infer<typeof taskEventSchema>['detail']

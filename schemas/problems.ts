@@ -1,0 +1,57 @@
+import type { z } from 'zod'
+
+/** One thing that is wrong with a value: where, what stood there, and the rule it breaks. */
+export type Problem = { field: string; value: string; rule: string }
+
+const valueCharacters = 100
+const secretName = /(token|secret|password|credential|authorization|access_?key|signature)/i
+
+/** `spec.limits[0].attempts`, the way a person would write it. */
+const fieldName = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>(
+    (name, part) =>
+      typeof part === 'number' ? `${name}[${part}]` : name ? `${name}.${String(part)}` : String(part),
+    '',
+  ) || '(whole)'
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (inner, part) =>
+      typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[part] : undefined,
+    value,
+  )
+
+/** A presigned URL is a credential, so its query never reaches a message or a log. */
+export const maskSecrets = (text: string): string =>
+  text
+    .replace(/([?&](?:X-Amz-[A-Za-z-]+|Signature|AWSAccessKeyId)=)[^&\s"']*/gi, '$1***')
+    .replace(/(\/\/[^/:@\s]+:)[^@\s/]+@/g, '$1***@')
+
+const shown = (value: unknown, field: string): string => {
+  if (secretName.test(field) && value !== undefined) return '***'
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  const masked = maskSecrets(text.replace(/("[^"]*(?:token|secret|password)[^"]*":)"[^"]*"/gi, '$1"***"'))
+  return masked.length > valueCharacters ? `${masked.slice(0, valueCharacters)}...` : masked
+}
+
+/** Every problem zod found, in its order. `value` is what was parsed; the text of it is cut and secrets are masked. */
+export const problemsOf = (
+  error: z.ZodError,
+  value: unknown,
+  prefix: readonly PropertyKey[] = [],
+): Problem[] =>
+  error.issues.map((issue) => ({
+    field: fieldName([...prefix, ...issue.path]),
+    value: shown(valueAt(value, issue.path), fieldName([...prefix, ...issue.path])),
+    rule: issue.message,
+  }))
+
+/** `spec.priority: 12 is not allowed: must be at most 9` */
+export const sentenceOf = ({ field, value, rule }: Problem): string =>
+  `${field}: ${value} is not allowed: ${rule}`
+
+/** All problems in one line of at most `characters` characters. */
+export const summaryOf = (problems: readonly Problem[], characters = 500): string => {
+  const text = problems.map(sentenceOf).join('; ')
+  return text.length > characters ? `${text.slice(0, characters - 3)}...` : text
+}

@@ -1,0 +1,218 @@
+import { z } from 'zod'
+import { queueNamePattern, specBounds, specDefaults } from './limits.ts'
+
+/** An integer within bounds that the message of a refusal names. */
+const whole = ({ min, max }: { min: number; max: number }) =>
+  z
+    .number({ error: `must be a whole number from ${min} to ${max}` })
+    .int({ error: `must be a whole number from ${min} to ${max}` })
+    .min(min, { error: `must be at least ${min}` })
+    .max(max, { error: `must be at most ${max}` })
+
+const seconds = (bounds: { min: number; max: number }, what: string) =>
+  whole(bounds).describe(`${what} Seconds, ${bounds.min} to ${bounds.max}.`)
+
+const bucketName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: 'must be an S3 bucket name' })
+
+const objectKey = z
+  .string()
+  .min(1, { error: 'must not be empty' })
+  .refine((key) => Buffer.byteLength(key) <= 1024, { error: 'must be at most 1024 bytes' })
+
+export const inputSchema = z
+  .strictObject({
+    bucket: bucketName.optional().describe('Bucket of the input object.'),
+    key: objectKey.optional().describe('Key of the input object, at most 1024 bytes.'),
+    etag: z
+      .string()
+      .max(128)
+      .optional()
+      .describe('ETag that the object must still have; found out by a HEAD request when absent.'),
+    versionId: z
+      .string()
+      .max(1024)
+      .optional()
+      .describe('Version of the object, in a bucket that has versions.'),
+    url: z
+      .url({ protocol: /^https?$/ })
+      .max(2000)
+      .optional()
+      .describe('Address of the input, for kinds that read one.'),
+  })
+  .refine((input) => (input.url === undefined) === (input.bucket !== undefined && input.key !== undefined), {
+    error: 'must have either bucket and key, or url',
+  })
+  .describe('What the job works on: an S3 object, or a URL.')
+
+export const capacities = ['spot', 'on-demand', 'spot-then-on-demand'] as const
+
+export const resourcesSchema = z
+  .strictObject({
+    cpu: whole(specBounds.cpu).describe(
+      'Task size in CPU units; 1024 are one vCPU. With memory it must be a size that Fargate has.',
+    ),
+    memory: whole(specBounds.memoryMiB).describe('Task size in MiB.'),
+    ephemeralStorage: whole(specBounds.ephemeralStorageGiB)
+      .optional()
+      .describe('Disk of the task in GiB, 21 to 200; absent: the 20 GiB that every Fargate task has.'),
+    capacity: z
+      .enum(capacities, { error: 'must be spot, on-demand or spot-then-on-demand' })
+      .describe('Where tasks run. spot-then-on-demand goes on-demand after two losses. Default: on-demand.'),
+  })
+  .describe('Size and capacity of the task.')
+
+export const limitsSchema = z
+  .strictObject({
+    attempts: whole(specBounds.attempts).describe(
+      `Failed attempts after which the job is Failed, 1 to ${specBounds.attempts.max}. Default ${specDefaults.attempts}.`,
+    ),
+    infrastructureAttempts: whole(specBounds.infrastructureAttempts).describe(
+      `Attempts that may be lost to the infrastructure (Spot, hosts, capacity) on top. Default ${specDefaults.infrastructureAttempts}.`,
+    ),
+    startTimeout: seconds(
+      specBounds.startTimeoutS,
+      `From launch to RUNNING. Default ${specDefaults.startTimeoutS}.`,
+    ),
+    attemptTimeout: seconds(
+      specBounds.attemptTimeoutS,
+      `How long one attempt may run. Default ${specDefaults.attemptTimeoutS}.`,
+    ),
+    deadline: seconds(
+      specBounds.deadlineS,
+      `From acceptance to the end of all attempts. Default ${specDefaults.deadlineS}.`,
+    ),
+    heartbeatTimeout: seconds(
+      specBounds.heartbeatTimeoutS,
+      `How long a worker may stay silent. Default ${specDefaults.heartbeatTimeoutS}.`,
+    ),
+    backoff: z
+      .strictObject({
+        initial: seconds(
+          specBounds.backoffS,
+          `Wait after the first failure, doubled after each. Default ${specDefaults.backoffInitialS}.`,
+        ),
+        max: seconds(specBounds.backoffS, `Longest wait. Default ${specDefaults.backoffMaxS}.`),
+      })
+      .partial()
+      .describe('Wait between attempts.'),
+    maxMemory: whole(specBounds.memoryMiB).describe(
+      'MiB up to which a job that ran out of memory is given more.',
+    ),
+  })
+  .partial()
+  .describe('Attempts and times.')
+
+export const policyRuleSchema = z
+  .strictObject({
+    exitCodes: z
+      .array(z.number().int().min(0).max(255))
+      .min(1)
+      .max(50)
+      .optional()
+      .describe('Exit codes that match.'),
+    stopCodes: z
+      .array(z.string().min(1).max(64))
+      .min(1)
+      .max(20)
+      .optional()
+      .describe('ECS stop codes that match.'),
+    reason: z.string().min(1).max(200).optional().describe('Text of the reason; * stands for anything.'),
+    action: z
+      .enum(['retry', 'fail', 'ignore'])
+      .describe('retry: counted. fail: at once. ignore: counted as infrastructure.'),
+  })
+  .refine(
+    (rule) => rule.exitCodes !== undefined || rule.stopCodes !== undefined || rule.reason !== undefined,
+    {
+      error: 'must have exitCodes, stopCodes or reason',
+    },
+  )
+
+export const labelsSchema = z
+  .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/), z.string().max(256))
+  .refine((labels) => Object.keys(labels).length <= specBounds.labels, {
+    error: `must be at most ${specBounds.labels}`,
+  })
+
+/** What a user asks for. Everything but what the kind needs may be left out. */
+export const specSchema = z
+  .strictObject({
+    input: inputSchema.optional(),
+    output: z
+      .string()
+      .max(512)
+      .regex(/^(?!\/)(?!.*\/\/)(?!(.*\/)?\.\.?\/).+\/$/, {
+        error: 'must be a key prefix that ends in / and does not start with it',
+      })
+      .optional()
+      .describe('Prefix in the outputs bucket. Default results/<jobId>/.'),
+    params: z
+      .record(z.string(), z.unknown())
+      .refine((params) => JSON.stringify(params).length <= specBounds.paramsBytes, {
+        error: `must be at most ${specBounds.paramsBytes} characters as JSON`,
+      })
+      .optional()
+      .describe('Parameters of the kind.'),
+    queue: z
+      .string()
+      .regex(queueNamePattern, { error: 'must be lower-case letters, digits and -, at most 32' })
+      .optional()
+      .describe('The line that the job waits in. Default: default.'),
+    priority: whole(specBounds.priority)
+      .optional()
+      .describe('0 to 9; each step is worth 10 minutes of waiting. Default 0.'),
+    resources: resourcesSchema.partial().optional(),
+    limits: limitsSchema.optional(),
+    failurePolicy: z
+      .array(policyRuleSchema)
+      .max(specBounds.policyRules)
+      .optional()
+      .describe('Ordered rules for failures; the first that matches decides.'),
+    ttlAfterFinished: seconds(
+      specBounds.ttlAfterFinishedS,
+      `How long a finished job is kept. Default ${specDefaults.ttlAfterFinishedS}.`,
+    ).optional(),
+    suspend: z.boolean().optional().describe('true: stop and wait, without counting an attempt.'),
+    cancel: z.boolean().optional().describe('true: end the job as Cancelled.'),
+    labels: labelsSchema.optional().describe('Up to 20 names of your own.'),
+  })
+  .describe('What is wanted.')
+
+export type Spec = z.infer<typeof specSchema>
+export type Input = z.infer<typeof inputSchema>
+export type Capacity = (typeof capacities)[number]
+export type PolicyRule = z.infer<typeof policyRuleSchema>
+
+/** What applies: spec, kind defaults and defaults, resolved when the job is accepted. Visible in the record. */
+export const settingsSchema = z
+  .strictObject({
+    input: inputSchema.optional(),
+    output: z.string(),
+    params: z.record(z.string(), z.unknown()),
+    queue: z.string(),
+    priority: z.number().int(),
+    resources: z.strictObject({
+      cpu: z.number().int(),
+      memory: z.number().int(),
+      ephemeralStorage: z.number().int().optional(),
+      capacity: z.enum(capacities),
+    }),
+    limits: z.strictObject({
+      attempts: z.number().int(),
+      infrastructureAttempts: z.number().int(),
+      startTimeout: z.number(),
+      attemptTimeout: z.number(),
+      deadline: z.number(),
+      heartbeatTimeout: z.number(),
+      backoff: z.strictObject({ initial: z.number(), max: z.number() }),
+      maxMemory: z.number().int(),
+    }),
+    failurePolicy: z.array(policyRuleSchema),
+    ttlAfterFinished: z.number(),
+    labels: z.record(z.string(), z.string()),
+  })
+  .describe('What applies: spec, kind and defaults, resolved at acceptance.')
+
+export type Settings = z.infer<typeof settingsSchema>
