@@ -29,7 +29,7 @@ export const maskSecrets = (text: string): string =>
 
 const shown = (value: unknown, field: string): string => {
   if (secretName.test(field) && value !== undefined) return '***'
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  const text = value === undefined ? 'nothing' : JSON.stringify(value)
   const masked = maskSecrets(text.replace(/("[^"]*(?:token|secret|password)[^"]*":)"[^"]*"/gi, '$1"***"'))
   return masked.length > valueCharacters ? `${masked.slice(0, valueCharacters)}...` : masked
 }

@@ -1,0 +1,82 @@
+import { overtakenAtMostMs } from '../../schemas/limits.ts'
+import type { Policy } from '../policy.ts'
+
+/** A job at or near the head of its line. */
+export type Waiting = { jobId: string; queue: string; rank: number; vcpu: number }
+
+export type Use = { running: number; vcpu: number }
+/** What live jobs take, all together and by queue. */
+export type Usage = Use & { queues: ReadonlyMap<string, Use> }
+
+/** Who has been first in line without being admitted, since when. */
+export type Heads = ReadonlyMap<string, { jobId: string; sinceMs: number }>
+
+export type WaitingFor = 'QueueLimit' | 'VcpuLimit' | 'LaunchRate'
+
+export type Admission = {
+  admitted: Waiting[]
+  /** Why the first job of a queue still waits. */
+  waitingFor: Map<string, WaitingFor>
+  heads: Map<string, { jobId: string; sinceMs: number }>
+}
+
+/**
+ * Who may start now: in order of rank over all queues, as far as limits and launch tokens go. A job that does not fit is
+ * passed over, so that small ones use what is free; once it has been first in line for ten minutes, nothing overtakes it.
+ */
+export function admit(
+  waiting: readonly Waiting[],
+  usage: Usage,
+  policy: Policy,
+  tokens: number,
+  heads: Heads,
+  nowMs: number,
+): Admission {
+  const total = { running: usage.running, vcpu: usage.vcpu }
+  const queues = new Map([...usage.queues].map(([queue, use]) => [queue, { ...use }]))
+  const result: Admission = { admitted: [], waitingFor: new Map(), heads: new Map() }
+  const closed = new Set<string>()
+  let allClosed = false
+
+  for (const job of [...waiting].sort((a, b) => a.rank - b.rank)) {
+    const own = queues.get(job.queue) ?? { running: 0, vcpu: 0 }
+    const obstacle = obstacleFor(job, total, own, policy, tokens - result.admitted.length)
+    if (!obstacle && !allClosed && !closed.has(job.queue)) {
+      result.admitted.push(job)
+      for (const use of [total, own]) {
+        use.running += 1
+        use.vcpu += job.vcpu
+      }
+      queues.set(job.queue, own)
+      continue
+    }
+    if (result.heads.has(job.queue)) continue
+    const before = heads.get(job.queue)
+    const sinceMs = before?.jobId === job.jobId ? before.sinceMs : nowMs
+    result.heads.set(job.queue, { jobId: job.jobId, sinceMs })
+    result.waitingFor.set(job.queue, obstacle?.reason ?? 'QueueLimit')
+    if (obstacle && nowMs - sinceMs >= overtakenAtMostMs) {
+      if (obstacle.of === 'queue') closed.add(job.queue)
+      else allClosed = true
+    }
+  }
+  return result
+}
+
+function obstacleFor(
+  job: Waiting,
+  total: Use,
+  own: Use,
+  policy: Policy,
+  tokens: number,
+): { reason: WaitingFor; of: 'queue' | 'all' } | undefined {
+  const limits = policy.queues[job.queue] ?? {}
+  if (own.running + 1 > (limits.maxRunning ?? Number.POSITIVE_INFINITY))
+    return { reason: 'QueueLimit', of: 'queue' }
+  if (own.vcpu + job.vcpu > (limits.maxVcpu ?? Number.POSITIVE_INFINITY))
+    return { reason: 'VcpuLimit', of: 'queue' }
+  if (total.running + 1 > policy.maxRunning) return { reason: 'QueueLimit', of: 'all' }
+  if (total.vcpu + job.vcpu > policy.maxVcpu) return { reason: 'VcpuLimit', of: 'all' }
+  if (tokens < 1) return { reason: 'LaunchRate', of: 'all' }
+  return undefined
+}

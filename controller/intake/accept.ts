@@ -1,0 +1,136 @@
+import type { Change } from '../../schemas/change.ts'
+import { makeUid } from '../../schemas/ids.ts'
+import {
+  type ControllerAttributes,
+  controllerAttributeNames,
+  workerAttributeNames,
+} from '../../schemas/job.ts'
+import { priorityBonusMs, recordLimits, specDefaults } from '../../schemas/limits.ts'
+import { summaryOf } from '../../schemas/problems.ts'
+import type { Settings } from '../../schemas/spec.ts'
+import { wishesOf } from '../../schemas/wishes.ts'
+import type { Policy } from '../policy.ts'
+import type { Item } from '../store/stored.ts'
+import { hashSpec, type Resolved, resolveSettings } from './resolve.ts'
+
+/** What a HEAD request said about the input object. */
+export type InputSeen = { is: 'unknown' } | { is: 'present'; etag: string } | { is: 'missing' }
+
+export type Acceptance = { change: Change; phase: 'Pending' | 'Failed'; reason: string; generation: number }
+
+/** The input to ask S3 about before accepting: an object whose etag and version nobody gave. */
+export function inputToCheck(item: Item, policy: Policy): { bucket: string; key: string } | undefined {
+  const resolved = resolveSettings(String(item.jobId), item.kind, item.spec, policy)
+  if (resolved.is !== 'valid') return undefined
+  const { bucket, key, etag, versionId } = resolved.settings.input ?? {}
+  return bucket !== undefined && key !== undefined && etag === undefined && versionId === undefined
+    ? { bucket, key }
+    : undefined
+}
+
+/**
+ * Turns a submitted record into an accepted one, or a failed one with a sentence that names the field. A record whose uid
+ * does not fit is new, whatever else stands in it; one with a fitting uid is a new generation of a finished job and keeps
+ * its attempts, because numbers never restart.
+ * @param random 12 or more characters `[a-z0-9]` for the uid
+ */
+export function accept(
+  item: Item,
+  old: ControllerAttributes | undefined,
+  input: InputSeen,
+  policy: Policy,
+  nowMs: number,
+  random: string,
+): Acceptance {
+  const jobId = String(item.jobId)
+  const resolved = resolveSettings(jobId, item.kind, item.spec, policy)
+  const verdict = judge(resolved, input)
+  const now = new Date(nowMs).toISOString()
+  const generation = (old?.generation ?? 0) + 1
+  const settings = withEtag(resolved.is === 'valid' ? resolved.settings : fallbackSettings(jobId), input)
+  const phase = verdict ? 'Failed' : 'Pending'
+  const wishes = wishesOf(item.spec)
+  const reason = verdict?.reason ?? (wishes.suspend ? 'Suspended' : 'Queued')
+  const queueRank = nowMs - settings.priority * priorityBonusMs
+  const entry = { at: now, phase, reason, ...(verdict ? { message: verdict.message } : {}) } as const
+  const attributes: Partial<ControllerAttributes> = {
+    uid: old?.uid ?? makeUid(jobId, random),
+    generation,
+    revision: (typeof item.revision === 'number' ? item.revision : 0) + 1,
+    reason,
+    ...(verdict ? { message: verdict.message, finishedAt: now } : {}),
+    settings,
+    specHash: hashSpec(item.spec),
+    attempts: old?.attempts ?? [],
+    ...(old?.rollup ? { rollup: old.rollup } : {}),
+    ...(old?.costUsd === undefined ? {} : { costUsd: old.costUsd }),
+    counts: { failed: 0, infra: 0 },
+    lastAttempt: old?.lastAttempt ?? 0,
+    lastLaunch: old?.lastLaunch ?? 0,
+    history: [...(old?.history ?? []), entry].slice(-recordLimits.historyKept),
+    acceptedAt: now,
+    ...(typeof item.sequencer === 'string' ? { sequencer: item.sequencer } : {}),
+    ...(phase === 'Pending' && !wishes.suspend && !wishes.cancel
+      ? { backlogQueue: settings.queue, rank: queueRank }
+      : {}),
+    queueRank,
+  }
+  return {
+    change: {
+      set: { phase, ...(isTime(item.createdAt) ? {} : { createdAt: now }), ...attributes },
+      remove: [...controllerAttributeNames, ...workerAttributeNames, 'expiresAt'].filter(
+        (name) => !Object.hasOwn(attributes, name),
+      ),
+    },
+    phase,
+    reason,
+    generation,
+  }
+}
+
+const isTime = (value: unknown): boolean => typeof value === 'string' && !Number.isNaN(Date.parse(value))
+
+function judge(resolved: Resolved, input: InputSeen): { reason: string; message: string } | undefined {
+  if (resolved.is === 'invalid')
+    return { reason: 'InvalidSpec', message: summaryOf(resolved.problems, recordLimits.messageCharacters) }
+  if (resolved.is === 'tooBig')
+    return { reason: 'TooBig', message: summaryOf([resolved.problem], recordLimits.messageCharacters) }
+  if (input.is === 'missing') {
+    const { bucket, key } = resolved.settings.input ?? {}
+    return {
+      reason: 'InputMissing',
+      message: `spec.input: there is no object ${key} in bucket ${bucket}`.slice(
+        0,
+        recordLimits.messageCharacters,
+      ),
+    }
+  }
+  return undefined
+}
+
+const withEtag = (settings: Settings, input: InputSeen): Settings =>
+  input.is === 'present' && settings.input
+    ? { ...settings, input: { ...settings.input, etag: input.etag } }
+    : settings
+
+/** A job that never runs still has a time after which it is reaped. */
+const fallbackSettings = (jobId: string): Settings => ({
+  output: `results/${jobId}/`,
+  params: {},
+  queue: specDefaults.queue,
+  priority: specDefaults.priority,
+  resources: { cpu: 256, memory: 512, capacity: 'on-demand' },
+  limits: {
+    attempts: specDefaults.attempts,
+    infrastructureAttempts: specDefaults.infrastructureAttempts,
+    startTimeout: specDefaults.startTimeoutS,
+    attemptTimeout: specDefaults.attemptTimeoutS,
+    deadline: specDefaults.deadlineS,
+    heartbeatTimeout: specDefaults.heartbeatTimeoutS,
+    backoff: { initial: specDefaults.backoffInitialS, max: specDefaults.backoffMaxS },
+    maxMemory: 512,
+  },
+  failurePolicy: [],
+  ttlAfterFinished: specDefaults.ttlAfterFinishedS,
+  labels: {},
+})

@@ -1,0 +1,21 @@
+import { HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { InputSeen } from './accept.ts'
+
+/**
+ * Asks S3 for the etag of an input that was named without one. A refusal is not an answer about the object: the worker,
+ * which has other permissions, finds out.
+ */
+export async function headInput(
+  s3: Pick<S3Client, 'send'>,
+  input: { bucket: string; key: string },
+): Promise<InputSeen> {
+  try {
+    const { ETag: etag } = await s3.send(new HeadObjectCommand({ Bucket: input.bucket, Key: input.key }))
+    return etag === undefined ? { is: 'unknown' } : { is: 'present', etag: etag.replaceAll('"', '') }
+  } catch (error) {
+    const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode
+    if (status === 404) return { is: 'missing' }
+    if (status !== undefined && status < 500) return { is: 'unknown' }
+    throw error
+  }
+}

@@ -1,0 +1,52 @@
+import { isTerminal } from '../../schemas/job.ts'
+import type { JobStore } from '../store/jobs.ts'
+import { type Item, readStored } from '../store/stored.ts'
+import { isLater } from './messages.ts'
+import { hashSpec } from './resolve.ts'
+
+export type SubmitRequest = {
+  jobId: string
+  kind: string
+  spec: unknown
+  sequencer: string | undefined
+  /** An upload meets its record again by design; for a request of one's own, the same id with other content is an error. */
+  upload: boolean
+}
+
+export type Submitted = 'created' | 'retried' | 'duplicate' | 'conflict'
+
+/**
+ * Makes a submission durable, exactly once however often it comes: the record is made if there is none; a later S3 event
+ * of the same bytes retries a job that failed; everything else is a duplicate, or a conflict of ids.
+ */
+export async function submit(request: SubmitRequest, jobs: JobStore, nowMs: number): Promise<Submitted> {
+  const { jobId, kind, spec, sequencer } = request
+  const createdAt = new Date(nowMs).toISOString()
+  const submission = { jobId, kind, createdAt, phase: 'Submitted' as const, spec }
+  if (await jobs.create({ ...submission, ...(sequencer === undefined ? {} : { sequencer }) }))
+    return 'created'
+  const item = await jobs.get(jobId)
+  // Gone between the two calls: the next delivery of the message makes it.
+  if (item === undefined) throw new Error(`Record ${jobId} vanished while it was being submitted`)
+  if (!request.upload) return sameRequest(item, request) ? 'duplicate' : 'conflict'
+  return retryUpload(item, request, jobs)
+}
+
+function sameRequest(item: Item, { kind, spec }: SubmitRequest): boolean {
+  const stored = readStored(item)
+  // Of a reaped job nothing is left to compare; its id is still taken.
+  return stored.is === 'tombstone' || (item.kind === kind && hashSpec(item.spec) === hashSpec(spec))
+}
+
+/** The same bytes again: after a failure that is a retry, once per event; after a success, or while it runs, nothing. */
+async function retryUpload(item: Item, { sequencer }: SubmitRequest, jobs: JobStore): Promise<Submitted> {
+  const phase = String(item.phase)
+  const known = typeof item.sequencer === 'string' ? item.sequencer : undefined
+  if (known === undefined && sequencer !== undefined) {
+    await jobs.noteSequencer(String(item.jobId), sequencer)
+    return 'duplicate'
+  }
+  if (!isTerminal(phase) || phase === 'Succeeded' || !isLater(sequencer, known)) return 'duplicate'
+  const retried = await jobs.edit(String(item.jobId), { wish: 'retry', phase, sequencer })
+  return retried ? 'retried' : 'duplicate'
+}

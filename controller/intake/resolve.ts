@@ -1,0 +1,144 @@
+import stringify from 'safe-stable-stringify'
+import { fargateTiers, isFargateSize } from '../../schemas/fargate.ts'
+import { shortHash } from '../../schemas/ids.ts'
+import { isKindName, kindNames, kinds } from '../../schemas/kinds/index.ts'
+import { specDefaults } from '../../schemas/limits.ts'
+import { type Problem, problemsOf } from '../../schemas/problems.ts'
+import { type Settings, type Spec, specSchema } from '../../schemas/spec.ts'
+import { type Policy, vcpuCeiling } from '../policy.ts'
+
+export type Resolved =
+  | { is: 'valid'; settings: Settings }
+  | { is: 'invalid'; problems: Problem[] }
+  | { is: 'tooBig'; problem: Problem }
+
+/**
+ * A hash of what a user asked for, whatever the order of its attributes. Cancel and suspend are wishes about the job, not
+ * about its work, and do not count.
+ */
+export function hashSpec(spec: unknown): string {
+  const { cancel: _cancel, suspend: _suspend, ...work } = isObject(spec) ? spec : { spec }
+  return shortHash(stringify(work) ?? '', 16)
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * What applies to a job: its spec, then its kind, then the defaults. Total: any `kind` and `spec` from anywhere gives
+ * settings or a list of problems that name the field, the value and the rule.
+ */
+export function resolveSettings(jobId: string, kind: unknown, spec: unknown, policy: Policy): Resolved {
+  if (typeof kind !== 'string' || !isKindName(kind))
+    return invalid('kind', kind, `must be one of: ${kindNames.join(', ')}`)
+  const parsed = specSchema.safeParse(spec ?? {})
+  if (!parsed.success) return { is: 'invalid', problems: problemsOf(parsed.error, spec, ['spec']) }
+  const params = kinds[kind].params.safeParse(parsed.data.params ?? {})
+  if (!params.success)
+    return { is: 'invalid', problems: problemsOf(params.error, parsed.data.params ?? {}, ['spec', 'params']) }
+  const settings = withDefaults(jobId, kind, parsed.data, params.data)
+  const problem = contradictionIn(settings, kind, policy)
+  if (problem) return { is: 'invalid', problems: [problem] }
+  const vcpu = settings.resources.cpu / 1024
+  const ceiling = vcpuCeiling(policy, settings.queue)
+  if (vcpu > ceiling) {
+    const rule = `it needs ${vcpu} vCPU, and queue ${settings.queue} never has more than ${ceiling}; raise MAX_VCPU or ask for less`
+    return {
+      is: 'tooBig',
+      problem: { field: 'spec.resources.cpu', value: String(settings.resources.cpu), rule },
+    }
+  }
+  return { is: 'valid', settings }
+}
+
+const invalid = (field: string, value: unknown, rule: string): Resolved => ({
+  is: 'invalid',
+  problems: [{ field, value: value === undefined ? 'nothing' : JSON.stringify(value), rule }],
+})
+
+function withDefaults(
+  jobId: string,
+  kind: keyof typeof kinds,
+  spec: Spec,
+  params: Record<string, unknown>,
+): Settings {
+  const preset = kinds[kind].resources
+  const cpu = spec.resources?.cpu ?? preset.cpu
+  const memory = spec.resources?.memory ?? Math.max(preset.memory, smallestMemory(cpu))
+  const limits = spec.limits ?? {}
+  return {
+    ...(spec.input ? { input: spec.input } : {}),
+    output: spec.output ?? `results/${jobId}/`,
+    params,
+    queue: spec.queue ?? specDefaults.queue,
+    priority: spec.priority ?? specDefaults.priority,
+    resources: {
+      cpu,
+      memory,
+      ...(spec.resources?.ephemeralStorage ? { ephemeralStorage: spec.resources.ephemeralStorage } : {}),
+      capacity: spec.resources?.capacity ?? 'on-demand',
+    },
+    limits: {
+      attempts: limits.attempts ?? specDefaults.attempts,
+      infrastructureAttempts: limits.infrastructureAttempts ?? specDefaults.infrastructureAttempts,
+      startTimeout: limits.startTimeout ?? specDefaults.startTimeoutS,
+      attemptTimeout: limits.attemptTimeout ?? specDefaults.attemptTimeoutS,
+      deadline: limits.deadline ?? specDefaults.deadlineS,
+      heartbeatTimeout: limits.heartbeatTimeout ?? specDefaults.heartbeatTimeoutS,
+      backoff: {
+        initial:
+          limits.backoff?.initial ?? Math.min(specDefaults.backoffInitialS, limits.backoff?.max ?? 3600),
+        max: limits.backoff?.max ?? Math.max(specDefaults.backoffMaxS, limits.backoff?.initial ?? 0),
+      },
+      maxMemory: limits.maxMemory ?? Math.min(4 * memory, 122_880),
+    },
+    failurePolicy: spec.failurePolicy ?? [],
+    ttlAfterFinished: spec.ttlAfterFinished ?? specDefaults.ttlAfterFinishedS,
+    labels: spec.labels ?? {},
+  }
+}
+
+const smallestMemory = (cpu: number): number =>
+  fargateTiers.find((tier) => tier.cpu === cpu)?.memoryMiB[0] ?? 0
+
+/** Rules that need more than one field. */
+function contradictionIn(settings: Settings, kind: keyof typeof kinds, policy: Policy): Problem | undefined {
+  const { resources, limits } = settings
+  if (!isFargateSize(resources.cpu, resources.memory))
+    return {
+      field: 'spec.resources',
+      value: `cpu ${resources.cpu}, memory ${resources.memory}`,
+      rule: memoryRule(resources.cpu),
+    }
+  if (limits.maxMemory < resources.memory)
+    return {
+      field: 'spec.limits.maxMemory',
+      value: String(limits.maxMemory),
+      rule: `must not be below resources.memory (${resources.memory})`,
+    }
+  if (limits.backoff.initial > limits.backoff.max)
+    return {
+      field: 'spec.limits.backoff.initial',
+      value: String(limits.backoff.initial),
+      rule: `must not be above backoff.max (${limits.backoff.max})`,
+    }
+  if (!Object.hasOwn(policy.queues, settings.queue))
+    return {
+      field: 'spec.queue',
+      value: settings.queue,
+      rule: `must be one of: ${Object.keys(policy.queues).join(', ')} (QUEUES in the configuration adds more)`,
+    }
+  if (kinds[kind].input === 'object' && settings.input?.bucket === undefined)
+    return {
+      field: 'spec.input',
+      value: 'nothing',
+      rule: `must name bucket and key: kind ${kind} works on an S3 object`,
+    }
+  return undefined
+}
+
+function memoryRule(cpu: number): string {
+  const tier = fargateTiers.find((candidate) => candidate.cpu === cpu)
+  if (!tier) return `cpu must be one of: ${fargateTiers.map((candidate) => candidate.cpu).join(', ')}`
+  return `Fargate has ${tier.memoryMiB[0]} to ${tier.memoryMiB.at(-1)} MiB for ${cpu} CPU units, in steps: ${tier.memoryMiB.slice(0, 4).join(', ')}${tier.memoryMiB.length > 4 ? ', ...' : ''}`
+}

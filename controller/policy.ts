@@ -1,0 +1,27 @@
+import type { Configuration } from '../schemas/configuration.ts'
+import { specDefaults } from '../schemas/limits.ts'
+
+/** Limits of one queue; absent means that only the limits of the whole installation count. */
+export type QueueLimits = { maxRunning?: number | undefined; maxVcpu?: number | undefined }
+
+/** The part of the configuration that decisions are made from. */
+export type Policy = {
+  installation: string
+  maxRunning: number
+  maxVcpu: number
+  /** Every queue that jobs may name. */
+  queues: Readonly<Record<string, QueueLimits>>
+  visibilityGraceMs: number
+}
+
+export const policyOf = (configuration: Configuration): Policy => ({
+  installation: configuration.INSTALLATION,
+  maxRunning: configuration.MAX_RUNNING,
+  maxVcpu: configuration.MAX_VCPU,
+  queues: { [specDefaults.queue]: {}, ...configuration.QUEUES },
+  visibilityGraceMs: configuration.VISIBILITY_GRACE_S * 1000,
+})
+
+/** The most vCPUs that a job of this queue can ever have. */
+export const vcpuCeiling = (policy: Policy, queue: string): number =>
+  Math.min(policy.maxVcpu, policy.queues[queue]?.maxVcpu ?? Number.POSITIVE_INFINITY)

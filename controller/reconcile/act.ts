@@ -1,0 +1,258 @@
+import type { Change } from '../../schemas/change.ts'
+import type { Job, Phase } from '../../schemas/job.ts'
+import { launchTimes, overridesCharactersMax } from '../../schemas/limits.ts'
+import type { Pacer } from '../admit/pacer.ts'
+import type { Clock } from '../clock.ts'
+import { type Runner, TemplateError } from '../run/ecs.ts'
+import type { JobStore } from '../store/jobs.ts'
+import type { Item } from '../store/stored.ts'
+import { type Action, currentArn } from './decide.ts'
+import { intend, type LaunchContext, type Template, taskDefinitionOf } from './launch.ts'
+import type { Memory } from './memory.ts'
+import type { SpecEdit } from './seen.ts'
+import { endOfLaunch, finish, settle, withHistory, withTask } from './settle.ts'
+
+export type ActPorts = {
+  jobs: JobStore
+  runner: Runner
+  memory: Memory
+  pacers: { runTask: Pacer; stopTask: Pacer }
+  clock: Clock
+  launch: LaunchContext & { workerFamily: string; workerContainer: string }
+  /** Asks for a full listing of the cluster that begins at `fromMs` or later. */
+  wantListPass: (jobId: string, fromMs: number) => void
+  /** A job ended a launch: its evidence can go, its slot is free. */
+  onSettled: (job: Job, arn: string | undefined, phase: Phase, outcome: string) => void
+}
+
+/** When to look again: after so many milliseconds, or when somebody wakes the job. */
+export type Next = { lookAgainMs: number } | 'whenWoken'
+
+const now: Next = { lookAgainMs: 0 }
+const replayFirstMs = 1000
+
+/**
+ * Carries out one step. A write that loses against somebody else changes nothing and leads to another look; an error
+ * thrown here leads to the same step again, later.
+ */
+export async function act(
+  job: Job,
+  item: Item,
+  action: Action,
+  edit: SpecEdit,
+  ports: ActPorts,
+): Promise<Next> {
+  const { memory, clock } = ports
+  const nowMs = clock.nowMs()
+  switch (action.do) {
+    case 'nothing':
+      memory.forget(job.jobId)
+      return 'whenWoken'
+    case 'wait':
+      return Number.isFinite(action.untilMs) ? { lookAgainMs: action.untilMs - nowMs } : 'whenWoken'
+    case 'look':
+      return now
+    case 'listPass':
+      ports.wantListPass(job.jobId, action.fromMs)
+      return 'whenWoken'
+    case 'runTask':
+      return runTask(job, item, ports)
+    case 'stopTask':
+      await ports.pacers.stopTask.take()
+      await ports.runner.stop(action.arn, `${action.reason} ${job.jobId}`)
+      memory.stopAsked(job.jobId, action.arn)
+      return now
+    case 'intend':
+      return intendLaunch(job, item, ports)
+    case 'settle': {
+      const settlement = settle(job, action.stop, nowMs)
+      const arn = currentArn(job)
+      const guards = action.reason === 'Lost' ? [...endGuards, 'progress'] : endGuards
+      if (!(await write(item, settlement.change, guards, ports))) return now
+      ports.onSettled(job, arn, settlement.phase, settlement.judgement.outcome.class)
+      return now
+    }
+    case 'finish': {
+      const change = finish(job, action.phase, action.reason, finishMessage(job, action.reason), nowMs)
+      if (await write(item, change, endGuards, ports)) ports.onSettled(job, undefined, action.phase, 'none')
+      return now
+    }
+    case 'release': {
+      const next =
+        action.notBeforeMs === undefined
+          ? { phase: 'Pending' as const, reason: 'Queued' }
+          : { phase: 'Pending' as const, reason: action.reason, notBeforeMs: action.notBeforeMs }
+      const message = job.launching?.refused?.reason
+      const change = endOfLaunch(job, { ...next, ...(message === undefined ? {} : { message }) }, nowMs)
+      if (await write(item, change, endGuards, ports)) ports.onSettled(job, undefined, 'Pending', 'none')
+      return now
+    }
+    default:
+      await write(item, plainChange(job, action, edit, nowMs), ['phase'], ports)
+      return now
+  }
+}
+
+/** A write that ends a launch holds only if nobody claimed, reported or moved the job since it was read. */
+const endGuards = ['phase', 'claim', 'report']
+
+/** Every write of the controller: its own attributes, on condition of the uid and revision that were read. */
+async function write(
+  item: Item,
+  change: Change,
+  guards: readonly string[],
+  { jobs }: ActPorts,
+): Promise<boolean> {
+  const revision = (typeof item.revision === 'number' ? item.revision : 0) + 1
+  const asRead = Object.fromEntries(['uid', 'revision', ...guards].map((name) => [name, item[name]]))
+  return jobs.update(String(item.jobId), { ...change, set: { ...change.set, revision } }, asRead)
+}
+
+/** The steps that are nothing but one small write. */
+function plainChange(
+  job: Job,
+  action: Extract<
+    Action,
+    { do: 'heal' | 'leaveLine' | 'enterLine' | 'adoptEdit' | 'recordArn' | 'stopIntent' | 'running' }
+  >,
+  edit: SpecEdit,
+  nowMs: number,
+): Change {
+  const at = new Date(nowMs).toISOString()
+  switch (action.do) {
+    case 'heal':
+      return { set: { phase: action.phase, reason: action.reason }, remove: [] }
+    case 'leaveLine':
+      return { set: { reason: action.reason }, remove: ['backlogQueue', 'rank'] }
+    case 'enterLine':
+      return { set: { reason: action.reason, backlogQueue: action.line, rank: action.rank }, remove: [] }
+    case 'adoptEdit':
+      return edit.is === 'valid'
+        ? { set: { settings: edit.settings, specHash: edit.specHash }, remove: [] }
+        : { set: {}, remove: [] }
+    case 'recordArn':
+      return arnChange(job, action.arn)
+    case 'stopIntent':
+      return {
+        set: {
+          phase: 'Stopping',
+          reason: action.reason,
+          stopping: { reason: action.reason, at },
+          history: withHistory(job, 'Stopping', action.reason, undefined, nowMs),
+        },
+        remove: [],
+      }
+    case 'running':
+      return {
+        set: {
+          phase: 'Running',
+          reason: action.reason,
+          history: withHistory(job, 'Running', action.reason, undefined, nowMs),
+        },
+        remove: [],
+      }
+  }
+}
+
+/** From the ARN on, DescribeTasks tells everything: the frozen request is dropped, and the ledger names the task. */
+function arnChange(job: Job, arn: string): Change {
+  const { request: _request, refused: _refused, ...launching } = job.launching ?? missingLaunch
+  const attempts = job.attempts.map((attempt) =>
+    attempt.n === launching.attempt ? withTask(attempt, arn) : attempt,
+  )
+  return { set: { taskArn: arn, launching, attempts, reason: 'TaskStarting' }, remove: [] }
+}
+
+const missingLaunch: NonNullable<Job['launching']> = {
+  attempt: 0,
+  launch: 0,
+  clientToken: '',
+  launchedAt: new Date(0).toISOString(),
+}
+
+async function runTask(job: Job, item: Item, ports: ActPorts): Promise<Next> {
+  const { memory, clock } = ports
+  const launching = job.launching
+  if (launching?.request === undefined) return now
+  if (!memory.useToken(job.jobId)) await ports.pacers.runTask.take()
+  const answer = await ports.runner.runTask(launching.request)
+  switch (answer.is) {
+    case 'task':
+      await write(item, arnChange(job, answer.arn), ['phase'], ports)
+      return now
+    case 'refused': {
+      const refused = {
+        kind: answer.kind,
+        reason: answer.reason.slice(0, 500),
+        at: new Date(clock.nowMs()).toISOString(),
+      }
+      await write(item, { set: { launching: { ...launching, refused } }, remove: [] }, ['phase'], ports)
+      return now
+    }
+    case 'unknown': {
+      const sends = memory.watched(job.jobId)?.watch.sends ?? 0
+      const backoffMs = Math.min(replayFirstMs * 2 ** sends, launchTimes.replayBackoffMaxMs)
+      memory.sent(job.jobId, backoffMs)
+      return { lookAgainMs: backoffMs }
+    }
+    default:
+      throw answer satisfies never
+  }
+}
+
+/** Looks up what to launch, then writes the intent. A template that cannot be launched fails the job with its sentence. */
+async function intendLaunch(job: Job, item: Item, ports: ActPorts): Promise<Next> {
+  const { clock, launch, memory } = ports
+  let template: Template
+  try {
+    template = await ports.runner.template(
+      taskDefinitionOf(job, launch.workerFamily),
+      containerOf(job, launch),
+    )
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error
+    return failUnlaunched(job, item, 'TaskDefinitionInvalid', error.message, ports)
+  }
+  const change = intend(job, template, launch, clock.nowMs())
+  const overrides = JSON.stringify(change.set.launching?.request?.overrides).length
+  if (overrides > overridesCharactersMax)
+    return failUnlaunched(
+      job,
+      item,
+      'OverridesTooLong',
+      `command and environment take ${overrides} characters; ECS allows ${overridesCharactersMax}`,
+      ports,
+    )
+  const written = await write(item, change, endGuards, ports)
+  if (!written) memory.dropGrant(job.jobId)
+  return now
+}
+
+const containerOf = (job: Job, launch: ActPorts['launch']): string | undefined =>
+  job.kind === 'container'
+    ? (job.settings.params as { container?: string }).container
+    : launch.workerContainer
+
+async function failUnlaunched(
+  job: Job,
+  item: Item,
+  reason: string,
+  message: string,
+  ports: ActPorts,
+): Promise<Next> {
+  ports.memory.dropGrant(job.jobId)
+  const change = finish(job, 'Failed', reason, message, ports.clock.nowMs())
+  if (await write(item, change, endGuards, ports)) ports.onSettled(job, undefined, 'Failed', 'none')
+  return now
+}
+
+const finishMessage = (job: Job, reason: string): string | undefined => {
+  switch (reason) {
+    case 'DeadlineExceeded':
+      return `Not done within the deadline of ${job.settings.limits.deadline} s`
+    case 'BrokenRecord':
+      return 'The record was changed into a state that no job can be in; its task, if any, was stopped'
+    default:
+      return undefined
+  }
+}

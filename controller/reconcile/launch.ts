@@ -1,0 +1,161 @@
+import type { Change } from '../../schemas/change.ts'
+import { nextLargerMemory } from '../../schemas/fargate.ts'
+import { clientToken, type Fence, formatFence, formatStartedBy } from '../../schemas/ids.ts'
+import type { Attempt, Job } from '../../schemas/job.ts'
+import type { ContainerParams } from '../../schemas/kinds/container.ts'
+import type { Capacity } from '../../schemas/spec.ts'
+import { fold, withHistory } from './settle.ts'
+
+/** What a task is started from, looked up right before the intent is written. */
+export type Template = {
+  /** family:revision, pinned: a replay must ask for exactly the same. */
+  taskDefinition: string
+  container: string
+  /** awslogs stream prefix of that container, where it has one. */
+  logPrefix: string | undefined
+}
+
+/** What every task of this installation has in common. */
+export type LaunchContext = {
+  installation: string
+  cluster: string
+  subnets: readonly string[]
+  securityGroups: readonly string[]
+  assignPublicIp: 'ENABLED' | 'DISABLED'
+}
+
+/** Which task definition a job wants, by family (newest revision) or family:revision. */
+export const taskDefinitionOf = (job: Job, workerFamily: string): string =>
+  job.kind === 'container' ? (job.settings.params as ContainerParams).taskDefinition : workerFamily
+
+/** Size of the next task: what was asked for, or more after the last attempt ran out of memory. */
+export function sizeOf(job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>): {
+  cpu: number
+  memory: number
+} {
+  const { resources, limits } = job.settings
+  const last = attemptsOfGeneration(job).at(-1)
+  const size =
+    last && (last.cpu > resources.cpu || last.memory > resources.memory)
+      ? { cpu: last.cpu, memory: last.memory }
+      : { cpu: resources.cpu, memory: resources.memory }
+  if (last?.outcome?.class !== 'outOfMemory') return size
+  const larger = nextLargerMemory(size.cpu, size.memory, limits.maxMemory)
+  return larger ? { cpu: larger.cpu, memory: larger.memoryMiB } : size
+}
+
+const attemptsOfGeneration = (job: Pick<Job, 'attempts' | 'acceptedAt'>): readonly Attempt[] =>
+  job.attempts.filter((attempt) => Date.parse(attempt.launchedAt) >= Date.parse(job.acceptedAt))
+
+/** Capacity of the next task: after two losses, `spot-then-on-demand` goes on-demand. */
+export function capacityOf(job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>): 'spot' | 'on-demand' {
+  const wanted: Capacity = job.settings.resources.capacity
+  if (wanted !== 'spot-then-on-demand') return wanted
+  const losses = attemptsOfGeneration(job).filter((attempt) => attempt.outcome?.class === 'spot').length
+  return losses >= 2 ? 'on-demand' : 'spot'
+}
+
+/**
+ * The intent of the next launch, written before RunTask is called. A launch that came to nothing keeps its attempt and
+ * gets a new launch number, and with it a new token; numbers never restart in the life of a record.
+ */
+export function intend(job: Job, template: Template, context: LaunchContext, nowMs: number): Change {
+  const open = job.attempts.find((attempt) => attempt.outcome === undefined)
+  const attempt = open?.n ?? job.lastAttempt + 1
+  const launch = job.lastLaunch + 1
+  const fence: Fence = { uid: job.uid, attempt, launch }
+  const now = new Date(nowMs).toISOString()
+  const size = sizeOf(job)
+  const capacity = capacityOf(job)
+  const entry: Attempt = {
+    n: attempt,
+    launches: (open?.launches ?? 0) + 1,
+    runner: 'ecs',
+    capacity,
+    taskDefinition: template.taskDefinition,
+    ...size,
+    launchedAt: now,
+    ...(template.logPrefix === undefined
+      ? {}
+      : { logStream: `${template.logPrefix}/${template.container}/` }),
+  }
+  const ledger = fold([...job.attempts.filter((other) => other.n !== attempt), entry], job.rollup)
+  const again = job.phase === 'Starting'
+  return {
+    set: {
+      phase: 'Starting',
+      reason: 'Launching',
+      fence: formatFence(fence),
+      launching: {
+        attempt,
+        launch,
+        clientToken: clientToken(fence),
+        request: runTaskRequest(job, fence, template, context, size, capacity),
+        launchedAt: now,
+      },
+      lastAttempt: Math.max(job.lastAttempt, attempt),
+      lastLaunch: launch,
+      ...ledger,
+      ...(again ? { counts: { ...job.counts, infra: job.counts.infra + 1 } } : {}),
+      history: withHistory(job, 'Starting', again ? 'NothingFound' : 'Admitted', undefined, nowMs),
+    },
+    remove: ['claim', 'report', 'progress', 'taskArn', 'notBefore', 'message', 'backlogQueue', 'rank'],
+  }
+}
+
+/** The frozen RunTask request. Built only from the record and pinned names, so that every replay is the same to the byte. */
+function runTaskRequest(
+  job: Job,
+  fence: Fence,
+  template: Template,
+  context: LaunchContext,
+  size: { cpu: number; memory: number },
+  capacity: 'spot' | 'on-demand',
+): Record<string, unknown> {
+  const { ephemeralStorage } = job.settings.resources
+  return {
+    cluster: context.cluster,
+    taskDefinition: template.taskDefinition,
+    count: 1,
+    clientToken: clientToken(fence),
+    startedBy: formatStartedBy(context.installation, job.jobId, fence),
+    capacityProviderStrategy: [
+      { capacityProvider: capacity === 'spot' ? 'FARGATE_SPOT' : 'FARGATE', weight: 1 },
+    ],
+    networkConfiguration: {
+      awsvpcConfiguration: {
+        subnets: [...context.subnets],
+        securityGroups: [...context.securityGroups],
+        assignPublicIp: context.assignPublicIp,
+      },
+    },
+    overrides: {
+      cpu: String(size.cpu),
+      memory: String(size.memory),
+      ...(ephemeralStorage === undefined ? {} : { ephemeralStorage: { sizeInGiB: ephemeralStorage } }),
+      containerOverrides: [{ name: template.container, ...containerOverride(job, fence) }],
+    },
+  }
+}
+
+function containerOverride(job: Job, fence: Fence): Record<string, unknown> {
+  const { input } = job.settings
+  const environment: Record<string, string> = {
+    ...(job.kind === 'container' ? (job.settings.params as ContainerParams).environment : {}),
+    JOB_ID: job.jobId,
+    FENCE: formatFence(fence),
+    ...(input?.bucket === undefined ? {} : { S3_BUCKET: input.bucket }),
+    ...(input?.key === undefined ? {} : { S3_KEY: input.key }),
+  }
+  const command = job.kind === 'container' ? (job.settings.params as ContainerParams).command : undefined
+  return {
+    ...(command ? { command } : {}),
+    environment: Object.entries(environment).map(([name, value]) => ({ name, value })),
+  }
+}
+
+/** vCPUs that a job's next or current task takes from the limits. */
+export const vcpuOf = (job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt' | 'phase'>): number => {
+  const open = job.attempts.find((attempt) => attempt.outcome === undefined)
+  return (open && job.phase !== 'Pending' ? open.cpu : sizeOf(job).cpu) / 1024
+}

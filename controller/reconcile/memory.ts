@@ -1,0 +1,286 @@
+import { isLive, type Job } from '../../schemas/job.ts'
+import type { Usage, Use } from '../admit/admit.ts'
+import type { Clock } from '../clock.ts'
+import type { TaskLook } from '../run/answers.ts'
+import { currentArn } from './decide.ts'
+import { vcpuOf } from './launch.ts'
+import type { ListPass, Seen, SpecEdit, Stray, TaskSeen, Watch } from './seen.ts'
+
+/** One live job, as its leader keeps it: ids, sizes and times, never the record. Times are of the monotonic clock. */
+type Watched = {
+  fence: string
+  queue: string
+  vcpu: number
+  arn: string | undefined
+  look: TaskLook | undefined
+  missingSinceMs: number | undefined
+  readAtMs: number
+  /** Admission took the launch token of the first send. */
+  tokenTaken: boolean
+  watch: Watch
+}
+
+type StrayTask = { desiredStatus: string; stopAskedAtMs: number | undefined }
+type Evidence = { look: TaskLook; receipts: string[] }
+type Grant = { queue: string; vcpu: number }
+
+export type Memory = ReturnType<typeof createMemory>
+
+const evidenceKept = 10_000
+const attentionKept = 100
+
+/**
+ * What a leader knows besides the table. All of it can be lost at any time: it is rebuilt by looking, and only makes the
+ * leader wait again.
+ */
+export function createMemory(clock: Clock) {
+  const live = new Map<string, Watched>()
+  const grants = new Map<string, Grant>()
+  const strays = new Map<string, Map<string, StrayTask>>()
+  const evidence = new Map<string, Evidence>()
+  const attention = new Map<string, string>()
+  let lastPass: { begunAtMs: number; byStartedBy: ReadonlyMap<string, string> } | undefined
+
+  /** From the clock that never jumps to the one that records speak of. */
+  const wallMs = (monotonicMs: number): number => clock.nowMs() - (clock.monotonicMs() - monotonicMs)
+  const wallMaybe = (monotonicMs: number | undefined) =>
+    monotonicMs === undefined ? undefined : wallMs(monotonicMs)
+
+  /** Learns what a record that was just read says. A task of an earlier launch becomes a stray until it has stopped. */
+  function track(job: Job): Watched | undefined {
+    const before = live.get(job.jobId)
+    if (!isLive(job.phase) || job.fence === undefined) {
+      if (before) forget(job.jobId)
+      return undefined
+    }
+    const nowMs = clock.monotonicMs()
+    const arn = currentArn(job)
+    const watched = before?.fence === job.fence ? before : newWatched(job, nowMs)
+    if (before && before !== watched) strayIfAlive(job.jobId, before)
+    if (arn !== watched.arn) {
+      strayIfAlive(job.jobId, watched)
+      Object.assign(watched, { arn, look: undefined, missingSinceMs: undefined })
+      watched.watch.arnSinceMs = arn === undefined ? undefined : nowMs
+    }
+    const beat = job.progress?.beat ?? 0
+    if (beat !== watched.watch.beat || (job.claim !== undefined && watched.watch.beat === -1)) {
+      watched.watch.beat = beat
+      watched.watch.beatMovedAtMs = nowMs
+    }
+    watched.readAtMs = nowMs
+    if (arn !== undefined) strays.get(job.jobId)?.delete(arn)
+    live.set(job.jobId, watched)
+    grants.delete(job.jobId)
+    return watched
+  }
+
+  function newWatched(job: Job, nowMs: number): Watched {
+    return {
+      fence: job.fence ?? '',
+      queue: job.settings.queue,
+      vcpu: vcpuOf(job),
+      arn: undefined,
+      look: undefined,
+      missingSinceMs: undefined,
+      readAtMs: nowMs,
+      tokenTaken: grants.has(job.jobId),
+      watch: {
+        sinceMs: nowMs,
+        arnSinceMs: undefined,
+        runningSinceMs: undefined,
+        beat: -1,
+        beatMovedAtMs: nowMs,
+        stopAskedAtMs: undefined,
+        sends: 0,
+        sendAgainAtMs: 0,
+      },
+    }
+  }
+
+  function strayIfAlive(jobId: string, watched: Watched): void {
+    if (watched.arn === undefined || watched.look?.stop) return
+    addStray(jobId, watched.arn, watched.look?.desiredStatus ?? 'RUNNING')
+  }
+
+  function addStray(jobId: string, arn: string, desiredStatus: string): void {
+    const tasks = strays.get(jobId) ?? new Map<string, StrayTask>()
+    tasks.set(arn, { stopAskedAtMs: tasks.get(arn)?.stopAskedAtMs, desiredStatus })
+    strays.set(jobId, tasks)
+  }
+
+  function forget(jobId: string): void {
+    const watched = live.get(jobId)
+    if (watched) strayIfAlive(jobId, watched)
+    live.delete(jobId)
+  }
+
+  /** A look at a task that has just been taken; undefined: DescribeTasks did not know it. */
+  function learn(jobId: string, arn: string, look: TaskLook | undefined): void {
+    const nowMs = clock.monotonicMs()
+    const stray = strays.get(jobId)?.get(arn)
+    if (stray) {
+      // A task that is gone or forgotten has nothing left to stop; the sweep finds it again if that was an error.
+      if (look === undefined || look.stop) removeStray(jobId, arn)
+      else stray.desiredStatus = look.desiredStatus
+    }
+    const watched = live.get(jobId)
+    if (watched?.arn !== arn) return
+    const known = look ?? evidence.get(arn)?.look
+    watched.look = known
+    watched.missingSinceMs = known ? undefined : (watched.missingSinceMs ?? nowMs)
+    if (known && known.lastStatus === 'RUNNING') watched.watch.runningSinceMs ??= nowMs
+  }
+
+  function removeStray(jobId: string, arn: string): void {
+    const tasks = strays.get(jobId)
+    tasks?.delete(arn)
+    if (tasks?.size === 0) strays.delete(jobId)
+  }
+
+  function taskSeen(watched: Watched | undefined): TaskSeen {
+    const arn = watched?.arn
+    if (!watched || arn === undefined) return { is: 'unknown' }
+    const { look } = watched
+    if (look?.stop) return { is: 'stopped', arn, stop: look.stop }
+    if (look) {
+      const { lastStatus, desiredStatus, startedAtMs } = look
+      return { is: 'live', arn, lastStatus, desiredStatus, startedAtMs }
+    }
+    return watched.missingSinceMs === undefined
+      ? { is: 'unknown' }
+      : { is: 'missing', arn, sinceMs: wallMs(watched.missingSinceMs) }
+  }
+
+  /** Everything `decide` wants to know besides the record. */
+  function seenOf(job: Job, edit: SpecEdit): Seen {
+    const watched = live.get(job.jobId)
+    const watch = watched?.watch ?? newWatched(job, clock.monotonicMs()).watch
+    const startedBy = lastPass?.byStartedBy.get(`${job.jobId}/${job.fence}`)
+    const listPass: ListPass | undefined = lastPass && { begunAtMs: lastPass.begunAtMs, arn: startedBy }
+    return {
+      task: taskSeen(watched),
+      strays: [...(strays.get(job.jobId) ?? [])].map(
+        ([arn, task]): Stray => ({
+          arn,
+          desiredStatus: task.desiredStatus,
+          stopAskedAtMs: wallMaybe(task.stopAskedAtMs),
+        }),
+      ),
+      watch: {
+        ...watch,
+        sinceMs: wallMs(watch.sinceMs),
+        arnSinceMs: wallMaybe(watch.arnSinceMs),
+        runningSinceMs: wallMaybe(watch.runningSinceMs),
+        beatMovedAtMs: wallMs(watch.beatMovedAtMs),
+        stopAskedAtMs: wallMaybe(watch.stopAskedAtMs),
+        sendAgainAtMs: wallMs(watch.sendAgainAtMs),
+      },
+      listPass,
+      edit,
+      granted: grants.has(job.jobId),
+    }
+  }
+
+  return {
+    track,
+    forget,
+    learn,
+    addStray,
+    seenOf,
+
+    /** Tasks to look at before the record of this job is read. */
+    arnsOf(jobId: string): string[] {
+      const arn = live.get(jobId)?.arn
+      return [...(arn === undefined ? [] : [arn]), ...(strays.get(jobId)?.keys() ?? [])]
+    },
+    straysOf: (jobId: string): string[] => [...(strays.get(jobId)?.keys() ?? [])],
+    has: (jobId: string): boolean => live.has(jobId) || grants.has(jobId),
+    hasStray: (jobId: string): boolean => strays.has(jobId),
+    isCurrent: (jobId: string, arn: string): boolean => live.get(jobId)?.arn === arn,
+    watched: (jobId: string): Readonly<Watched> | undefined => live.get(jobId),
+    liveCount: (): number => live.size,
+
+    /** Every task that is known to live, with its job: what a poll looks at. */
+    *tasks(): Generator<{ jobId: string; arn: string }> {
+      for (const [jobId, { arn, look }] of live) if (arn !== undefined && !look?.stop) yield { jobId, arn }
+      for (const [jobId, tasks] of strays) for (const arn of tasks.keys()) yield { jobId, arn }
+    },
+    /** Live jobs whose record was last read more than `ageMs` ago. */
+    *unread(ageMs: number): Generator<string> {
+      const before = clock.monotonicMs() - ageMs
+      for (const [jobId, { readAtMs }] of live) if (readAtMs <= before) yield jobId
+    },
+
+    /** RunTask was sent and its outcome is unknown: when to replay. */
+    sent(jobId: string, backoffMs: number): void {
+      const watch = live.get(jobId)?.watch
+      if (!watch) return
+      watch.sends += 1
+      watch.sendAgainAtMs = clock.monotonicMs() + backoffMs
+    },
+    /** True once per launch if admission already took the token of its first send. */
+    useToken(jobId: string): boolean {
+      const watched = live.get(jobId)
+      if (!watched?.tokenTaken) return false
+      watched.tokenTaken = false
+      return true
+    },
+    stopAsked(jobId: string, arn: string): void {
+      const nowMs = clock.monotonicMs()
+      const watched = live.get(jobId)
+      if (watched?.arn === arn) watched.watch.stopAskedAtMs = nowMs
+      const stray = strays.get(jobId)?.get(arn)
+      if (stray) stray.stopAskedAtMs = nowMs
+    },
+
+    grant(jobId: string, grant: Grant): void {
+      grants.set(jobId, grant)
+    },
+    /** Gives back what admission gave, when the job turned out not to need it. */
+    dropGrant: (jobId: string): boolean => grants.delete(jobId),
+
+    usage(): Usage {
+      const total: Use = { running: 0, vcpu: 0 }
+      const queues = new Map<string, Use>()
+      for (const { queue, vcpu } of [...live.values(), ...grants.values()]) {
+        const own = queues.get(queue) ?? { running: 0, vcpu: 0 }
+        for (const use of [total, own]) {
+          use.running += 1
+          use.vcpu += vcpu
+        }
+        queues.set(queue, own)
+      }
+      return { ...total, queues }
+    },
+
+    /** Keeps the detail of a STOPPED event, for the case that DescribeTasks has forgotten the task. */
+    keepEvidence(look: TaskLook, receipt: string): boolean {
+      const known = evidence.get(look.arn)
+      if (!known && evidence.size >= evidenceKept) return false
+      evidence.set(look.arn, {
+        look: known && known.look.version > look.version ? known.look : look,
+        receipts: [...(known?.receipts ?? []), receipt].slice(-5),
+      })
+      return true
+    },
+    evidenceOf: (arn: string): TaskLook | undefined => evidence.get(arn)?.look,
+    /** The receipts of events that are no longer needed, to be deleted from the queue. */
+    dropEvidence(arn: string): string[] {
+      const receipts = evidence.get(arn)?.receipts ?? []
+      evidence.delete(arn)
+      return receipts
+    },
+
+    /** What a full listing found: ARN by `jobId/fence`. */
+    passDone(begunAtMs: number, byStartedBy: ReadonlyMap<string, string>): void {
+      lastPass = { begunAtMs, byStartedBy }
+    },
+
+    /** Jobs that need a person, with a sentence each. */
+    setAttention(jobId: string, sentence: string | undefined): void {
+      if (sentence === undefined) attention.delete(jobId)
+      else if (attention.has(jobId) || attention.size < attentionKept) attention.set(jobId, sentence)
+    },
+    attention: (): { jobId: string; why: string }[] => [...attention].map(([jobId, why]) => ({ jobId, why })),
+  }
+}

@@ -1,0 +1,153 @@
+import { acceptedJobSchema, type Job } from '../../schemas/job.ts'
+import { sentenceOf, summaryOf } from '../../schemas/problems.ts'
+import type { Clock } from '../clock.ts'
+import { accept, type InputSeen, inputToCheck } from '../intake/accept.ts'
+import { hashSpec, resolveSettings } from '../intake/resolve.ts'
+import type { Policy } from '../policy.ts'
+import type { JobStore } from '../store/jobs.ts'
+import { type Item, readStored } from '../store/stored.ts'
+import { type ActPorts, act, type Next } from './act.ts'
+import { type Action, decide } from './decide.ts'
+import type { Memory } from './memory.ts'
+import type { Observer } from './observe.ts'
+import type { SpecEdit } from './seen.ts'
+
+export type ReconcilePorts = ActPorts & {
+  jobs: JobStore
+  memory: Memory
+  observer: Observer
+  policy: Policy
+  clock: Clock
+  /** 12 or more characters `[a-z0-9]`. */
+  randomId: () => string
+  headInput: (input: { bucket: string; key: string }) => Promise<InputSeen>
+  onStep: (jobId: string, fence: string | undefined, action: Action) => void
+  onAccepted: (
+    jobId: string,
+    kind: string,
+    phase: 'Pending' | 'Failed',
+    reason: string,
+    message?: string,
+  ) => void
+}
+
+/**
+ * One look and one step for one job. The task is observed first and the record read afterwards, never the other way
+ * round: otherwise a report written in between would be missed and a finished job run again.
+ */
+export async function reconcile(jobId: string, ports: ReconcilePorts): Promise<Next> {
+  await ports.observer.look(jobId)
+  const stored = readStored(await ports.jobs.get(jobId))
+  switch (stored.is) {
+    case 'none':
+    case 'tombstone':
+      return stopStrays(jobId, ports)
+    case 'submitted':
+      return acceptSubmitted(jobId, stored.item, ports)
+    case 'broken':
+      return failBroken(jobId, stored.item, summaryOf(stored.problems), ports)
+    case 'accepted':
+      return step(stored.job, stored.item, ports)
+    default:
+      throw stored satisfies never
+  }
+}
+
+async function step(job: Job, item: Item, ports: ReconcilePorts): Promise<Next> {
+  const { memory, policy, clock } = ports
+  memory.track(job)
+  const edit = editOf(job, policy)
+  memory.setAttention(
+    job.jobId,
+    edit.is === 'invalid' ? `An edit of its spec is ignored: ${edit.sentence}` : undefined,
+  )
+  const action = decide(job, memory.seenOf(job, edit), policy.visibilityGraceMs, clock.nowMs())
+  ports.onStep(job.jobId, job.fence, action)
+  if (action.do !== 'intend') memory.dropGrant(job.jobId)
+  return act(job, item, action, edit, ports)
+}
+
+/** What a changed spec would mean. On a live job it takes effect with the next attempt, when the job is Pending again. */
+function editOf(job: Job, policy: Policy): SpecEdit {
+  const specHash = hashSpec(job.spec)
+  if (specHash === job.specHash) return { is: 'none' }
+  const resolved = resolveSettings(job.jobId, job.kind, job.spec, policy)
+  switch (resolved.is) {
+    case 'valid':
+      return { is: 'valid', settings: withKnownEtag(job, resolved.settings), specHash }
+    case 'invalid':
+      return { is: 'invalid', sentence: summaryOf(resolved.problems) }
+    case 'tooBig':
+      return { is: 'invalid', sentence: sentenceOf(resolved.problem) }
+    default:
+      throw resolved satisfies never
+  }
+}
+
+/** An edit that leaves the input alone must not lose the etag that was found at acceptance. */
+function withKnownEtag(job: Job, settings: Job['settings']): Job['settings'] {
+  const before = job.settings.input
+  const after = settings.input
+  const same = after !== undefined && after.bucket === before?.bucket && after.key === before?.key
+  return same && after.etag === undefined && before?.etag !== undefined
+    ? { ...settings, input: { ...after, etag: before.etag } }
+    : settings
+}
+
+async function acceptSubmitted(jobId: string, item: Item, ports: ReconcilePorts): Promise<Next> {
+  const { jobs, memory, policy, clock } = ports
+  memory.forget(jobId)
+  const check = inputToCheck(item, policy)
+  const input: InputSeen = check ? await ports.headInput(check) : { is: 'unknown' }
+  const old = acceptedJobSchema.safeParse(item)
+  const random = ports.randomId()
+  const { change, phase, reason } = accept(item, old.data, input, policy, clock.nowMs(), random)
+  const asRead = { uid: item.uid, revision: item.revision, phase: item.phase, fence: item.fence }
+  if (await jobs.update(jobId, change, asRead))
+    ports.onAccepted(jobId, String(item.kind), phase, reason, change.set.message)
+  return { lookAgainMs: 0 }
+}
+
+/** A record that is gone, or finished and reaped, has no task: whatever is known to live is stopped. */
+async function stopStrays(jobId: string, ports: ReconcilePorts): Promise<Next> {
+  const { memory, runner, pacers } = ports
+  memory.forget(jobId)
+  const arns = memory.straysOf(jobId)
+  for (const arn of arns) {
+    ports.onStep(jobId, undefined, { do: 'stopTask', reason: 'Stray', arn })
+    await pacers.stopTask.take()
+    await runner.stop(arn, `Stray ${jobId}`)
+  }
+  return arns.length > 0 ? { lookAgainMs: 30_000 } : 'whenWoken'
+}
+
+/** Ours by its uid, but damaged: its tasks are stopped first, then the record says what happened. */
+async function failBroken(jobId: string, item: Item, sentence: string, ports: ReconcilePorts): Promise<Next> {
+  const { jobs, memory, policy, clock } = ports
+  const arn = typeof item.taskArn === 'string' ? item.taskArn : undefined
+  const watched = memory.watched(jobId)
+  if (arn !== undefined && watched === undefined && !memory.hasStray(jobId) && item.phase !== 'Failed')
+    memory.addStray(jobId, arn, 'RUNNING')
+  memory.forget(jobId)
+  if (memory.hasStray(jobId)) {
+    await ports.observer.look(jobId)
+    if (memory.hasStray(jobId)) return stopStrays(jobId, ports)
+  }
+  const { change } = accept(
+    { ...item, kind: undefined },
+    undefined,
+    { is: 'unknown' },
+    policy,
+    clock.nowMs(),
+    ports.randomId(),
+  )
+  const message = `The record was damaged: ${sentence}`.slice(0, 500)
+  const set = { ...change.set, phase: 'Failed' as const, reason: 'BrokenRecord', message }
+  const written = await jobs.update(
+    jobId,
+    { set, remove: change.remove.filter((name) => name !== 'message') },
+    { uid: item.uid, revision: item.revision, phase: item.phase },
+  )
+  if (written) ports.onAccepted(jobId, String(item.kind), 'Failed', 'BrokenRecord', message)
+  return 'whenWoken'
+}

@@ -1,0 +1,117 @@
+import {
+  DescribeTaskDefinitionCommand,
+  DescribeTasksCommand,
+  type ECSClient,
+  ListTasksCommand,
+  RunTaskCommand,
+  type RunTaskCommandInput,
+  StopTaskCommand,
+} from '@aws-sdk/client-ecs'
+import type { Template } from '../reconcile/launch.ts'
+import {
+  describeError,
+  lookAt,
+  type RunAnswer,
+  readRunTask,
+  readRunTaskError,
+  type TaskLook,
+} from './answers.ts'
+
+export type Ecs = Pick<ECSClient, 'send'>
+
+export type Runner = ReturnType<typeof createEcsRunner>
+
+const templateMaxAgeMs = 60_000
+
+/** A task definition that is not there, or has no such container: nothing that a retry would change. */
+export class TemplateError extends Error {
+  override name = 'TemplateError'
+}
+
+/** Attempts as ECS tasks. One call each; pacing, retries and what follows from an answer belong to the callers. */
+export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) {
+  const templates = new Map<string, { template: Template; atMs: number }>()
+
+  return {
+    /** Sends a frozen request. Every outcome is an answer; nothing is thrown. */
+    async runTask(request: Record<string, unknown>): Promise<RunAnswer> {
+      try {
+        const { tasks, failures } = await ecs.send(
+          new RunTaskCommand(request as unknown as RunTaskCommandInput),
+        )
+        return readRunTask(tasks ?? [], failures ?? [])
+      } catch (error) {
+        return readRunTaskError(error)
+      }
+    },
+
+    /** At most 100 ARNs. Tasks that ECS does not know (too young, or forgotten) are absent from the answer. */
+    async describe(arns: readonly string[]): Promise<Map<string, TaskLook>> {
+      const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [...arns] }))
+      return new Map((tasks ?? []).map((task) => [task.taskArn ?? '', lookAt(task, nowMs())]))
+    },
+
+    /** Asks ECS to stop a task. A task that ECS has forgotten is as good as stopped. */
+    async stop(arn: string, reason: string): Promise<void> {
+      try {
+        await ecs.send(new StopTaskCommand({ cluster, task: arn, reason }))
+      } catch (error) {
+        const { name, message } = describeError(error)
+        if (name !== 'InvalidParameterException' || !/not found/i.test(message)) throw error
+      }
+    },
+
+    /** One page of the ARNs in the cluster, by desired status. */
+    async list(
+      desiredStatus: 'RUNNING' | 'STOPPED',
+      from: string | undefined,
+    ): Promise<{ arns: string[]; next: string | undefined }> {
+      const page = await ecs.send(
+        new ListTasksCommand({
+          cluster,
+          desiredStatus,
+          maxResults: 100,
+          ...(from ? { nextToken: from } : {}),
+        }),
+      )
+      return { arns: page.taskArns ?? [], next: page.nextToken }
+    },
+
+    /**
+     * The newest revision of a family, or the named one, with the container to override.
+     * @throws TemplateError when there is none, or it cannot be launched
+     */
+    async template(taskDefinition: string, container: string | undefined): Promise<Template> {
+      const key = JSON.stringify([taskDefinition, container])
+      const known = templates.get(key)
+      if (known && nowMs() - known.atMs < templateMaxAgeMs) return known.template
+      const template = await lookUp(taskDefinition, container)
+      templates.set(key, { template, atMs: nowMs() })
+      return template
+    },
+  }
+
+  async function lookUp(name: string, wanted: string | undefined): Promise<Template> {
+    const definition = await ecs
+      .send(new DescribeTaskDefinitionCommand({ taskDefinition: name }))
+      .then((answer) => answer.taskDefinition)
+      .catch((error: unknown) => {
+        if (describeError(error).name === 'ClientException')
+          throw new TemplateError(`There is no task definition ${name}; register it first`)
+        throw error
+      })
+    if (definition?.status !== undefined && definition.status !== 'ACTIVE')
+      throw new TemplateError(`Task definition ${name} is ${definition.status}`)
+    const containers = definition?.containerDefinitions ?? []
+    const container = wanted === undefined ? containers[0] : containers.find(({ name: of }) => of === wanted)
+    if (definition?.family === undefined || container?.name === undefined)
+      throw new TemplateError(
+        `Task definition ${name} has no container ${wanted ?? ''}; it has: ${containers.map(({ name: of }) => of).join(', ')}`,
+      )
+    return {
+      taskDefinition: `${definition.family}:${definition.revision}`,
+      container: container.name,
+      logPrefix: container.logConfiguration?.options?.['awslogs-stream-prefix'],
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { uidFitsJob } from '../../schemas/ids.ts'
+import { acceptedJobSchema, isTerminal, type Job } from '../../schemas/job.ts'
+import { type Problem, problemsOf } from '../../schemas/problems.ts'
+
+export type Item = Record<string, unknown>
+
+/** What stands under a jobId. Users may write anything into the table, so this is where a record becomes trusted. */
+export type Stored =
+  | { is: 'none' }
+  /** Nobody has accepted it yet: new, overwritten by PutItem, copied in the console, or asked for again. */
+  | { is: 'submitted'; item: Item }
+  | { is: 'accepted'; job: Job; item: Item }
+  /** What is left of a reaped job, so that late redeliveries find it. */
+  | { is: 'tombstone'; phase: string; uid: string; sequencer: string | undefined }
+  /** Ours by its uid, but what we wrote has been damaged. */
+  | { is: 'broken'; item: Item; problems: Problem[] }
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Total: any item gives one of the five. */
+export function readStored(item: Item | undefined): Stored {
+  if (item === undefined) return { is: 'none' }
+  const uid = text(item.uid)
+  const phase = text(item.phase) ?? ''
+  const ours = uid !== undefined && uidFitsJob(uid, String(item.jobId))
+  if (ours && item.expiresAt !== undefined && item.spec === undefined && isTerminal(phase))
+    return { is: 'tombstone', phase, uid, sequencer: text(item.sequencer) }
+  if (!ours) return { is: 'submitted', item }
+  // A retry: written over a finished job. Over a live one it is an edit like any other, and `decide` heals it.
+  if (phase === 'Submitted' && item.fence === undefined) return { is: 'submitted', item }
+  const parsed = acceptedJobSchema.safeParse(item)
+  if (parsed.success) return { is: 'accepted', job: parsed.data, item }
+  return { is: 'broken', item, problems: problemsOf(parsed.error, item) }
+}

@@ -1,0 +1,119 @@
+import type { Clock } from './clock.ts'
+
+export type Workqueue = {
+  /** Work on this key after `delayMs`; a key that is waiting already keeps the earlier time. */
+  add(key: string, delayMs?: number): void
+  /** Keys waiting or under way, and how late the oldest ready one is. */
+  depth(): { waiting: number; ready: number; running: number; lagMs: number; dropped: number }
+  /** No new work; resolves when what is under way has ended. */
+  stop(): Promise<void>
+}
+
+export type WorkqueueOptions = {
+  work: (key: string) => Promise<void>
+  onError: (key: string, error: unknown, failures: number) => void
+  clock: Clock
+  concurrency: number
+  /** More keys than this are dropped and counted: the polls find them again. */
+  maxKeys: number
+}
+
+type Entry = { readyAtMs: number; cancel: () => void }
+
+const retryFirstMs = 200
+const retryMaxMs = 30_000
+
+/**
+ * A keyed work queue: a key is never worked on twice at once, is there at most once however often it is added, and comes
+ * back with back-off when its work fails. A key added while it is under way is worked on once more afterwards.
+ */
+export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: WorkqueueOptions): Workqueue {
+  const delayed = new Map<string, Entry>()
+  const ready = new Map<string, number>()
+  const running = new Set<string>()
+  const again = new Map<string, number>()
+  const failures = new Map<string, number>()
+  let dropped = 0
+  let stopping: (() => void) | undefined
+
+  const add = (key: string, delayMs = 0): void => {
+    if (stopping || !Number.isFinite(delayMs)) return
+    const dueMs = clock.monotonicMs() + Math.max(0, delayMs)
+    if (running.has(key)) {
+      again.set(key, Math.min(again.get(key) ?? Number.POSITIVE_INFINITY, dueMs))
+      return
+    }
+    if (ready.has(key)) return
+    const waiting = delayed.get(key)
+    if (waiting && waiting.readyAtMs <= dueMs) return
+    if (!waiting && delayed.size + ready.size >= maxKeys) {
+      dropped += 1
+      return
+    }
+    waiting?.cancel()
+    delayed.delete(key)
+    if (delayMs <= 0) {
+      ready.set(key, dueMs)
+      pump()
+      return
+    }
+    const cancel = clock.after(delayMs, () => {
+      delayed.delete(key)
+      ready.set(key, dueMs)
+      pump()
+    })
+    delayed.set(key, { readyAtMs: dueMs, cancel })
+  }
+
+  const pump = (): void => {
+    for (const key of ready.keys()) {
+      if (running.size >= concurrency || stopping) return
+      ready.delete(key)
+      running.add(key)
+      void run(key)
+    }
+  }
+
+  const run = async (key: string): Promise<void> => {
+    let retryMs: number | undefined
+    try {
+      await work(key)
+      failures.delete(key)
+    } catch (error) {
+      const count = (failures.get(key) ?? 0) + 1
+      failures.set(key, count)
+      retryMs = Math.min(retryFirstMs * 2 ** (count - 1), retryMaxMs)
+      onError(key, error, count)
+    }
+    running.delete(key)
+    const againAtMs = again.get(key)
+    again.delete(key)
+    if (againAtMs !== undefined) add(key, Math.max(againAtMs - clock.monotonicMs(), retryMs ?? 0))
+    else if (retryMs !== undefined) add(key, retryMs)
+    if (running.size === 0) stopping?.()
+    pump()
+  }
+
+  return {
+    add,
+    depth() {
+      const [oldestMs] = ready.values()
+      return {
+        waiting: delayed.size,
+        ready: ready.size,
+        running: running.size,
+        lagMs: oldestMs === undefined ? 0 : Math.max(0, clock.monotonicMs() - oldestMs),
+        dropped,
+      }
+    },
+    stop() {
+      for (const { cancel } of delayed.values()) cancel()
+      delayed.clear()
+      ready.clear()
+      return new Promise((resolve) => {
+        stopping = resolve
+        if (running.size === 0) resolve()
+      })
+    },
+  }
+}

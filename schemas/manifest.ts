@@ -1,0 +1,33 @@
+import { z } from 'zod'
+
+/** What a file is for. A reader of outputs looks for a role, never for a name. */
+export const fileRoles = ['master', 'playlist', 'init', 'segment', 'poster', 'metadata'] as const
+export type FileRole = (typeof fileRoles)[number]
+
+const manifestFileSchema = z.strictObject({
+  key: z.string().min(1).describe('Key in the outputs bucket.'),
+  bytes: z.number().int().min(0).describe('Size.'),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe('SHA-256 of the content, lower-case hex.'),
+  contentType: z.string().min(1).describe('Content type that it is served with.'),
+  role: z.enum(fileRoles).describe('What the file is for.'),
+})
+export type ManifestFile = z.infer<typeof manifestFileSchema>
+
+/**
+ * `manifest.json`: what an attempt has produced. It is written last, after everything in it has been uploaded, so what
+ * stands in no manifest is not finished.
+ */
+export const manifestSchema = z
+  .strictObject({
+    schemaVersion: z.literal(1),
+    jobId: z.string().describe('The job.'),
+    kind: z.string().describe('What the job does.'),
+    fence: z.string().describe('uid/attempt/launch of the task that produced the files.'),
+    finishedAt: z.iso.datetime().describe('When everything was uploaded.'),
+    files: z.array(manifestFileSchema).describe('Every output but this file.'),
+  })
+  .describe('The outputs of a job.')
+export type Manifest = z.infer<typeof manifestSchema>
