@@ -6,7 +6,7 @@ const bitsPerSecond = z.number().int().min(0)
 
 const streamSchema = z.strictObject({
   index: z.number().int().min(0),
-  type: z.string().describe('video, audio, subtitle, data, attachment.'),
+  type: z.string().describe('video, audio, subtitle, data, attachment; cover for a picture of an album.'),
   codec: z.string().describe('Name of the codec, unknown where ffprobe has none.'),
   language: z.string().optional().describe('As tagged in the file.'),
   durationS: seconds.optional(),

@@ -78,8 +78,7 @@ const unknownName = (name: string, place: string): Problem => {
  * one line each, and the process exits 78. AWS settings from `.env` are put into the environment, where the SDK looks.
  */
 export const loadConfiguration = (directory = process.cwd()): Configuration => {
-  const file = join(directory, '.env')
-  const dotenv = existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}
+  const dotenv = readDotenv(directory)
   const read = readConfiguration(process.env, dotenv)
   if (!read.ok) {
     for (const problem of read.problems) process.stderr.write(`${sentenceOf(problem)}\n`)
@@ -88,4 +87,10 @@ export const loadConfiguration = (directory = process.cwd()): Configuration => {
   for (const [name, value] of Object.entries(dotenv))
     if (awsNames.test(name) && value?.trim()) process.env[name] ??= value
   return read.configuration
+}
+
+/** What stands in the `.env` of a directory; nothing when there is none. */
+export const readDotenv = (directory: string): Variables => {
+  const file = join(directory, '.env')
+  return existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}
 }

@@ -119,7 +119,8 @@ async function putAside(
 }
 
 /** SQS takes only characters that XML 1.0 has (SQS API reference, SendMessage). */
-const sendable = (text: string): string => text.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD]/g, '?').slice(0, 500)
+const sendable = (text: string): string =>
+  text.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD]/g, '?').slice(0, 500)
 
 export async function deleteMessages(sqs: Sqs, url: string, receipts: readonly string[]): Promise<void> {
   for (let from = 0; from < receipts.length; from += 10)

@@ -21,6 +21,8 @@ export type ActPorts = {
   launch: LaunchContext & { workerFamily: string; workerContainer: string }
   /** Asks for a full listing of the cluster that begins at `fromMs` or later. */
   wantListPass: (jobId: string, fromMs: number) => void
+  /** A write moved the job from one phase to another, or into a line. */
+  onMoved: (from: unknown, to: Phase | undefined) => void
   /** A job ended a launch: its evidence can go, its slot is free. */
   onSettled: (job: Job, arn: string | undefined, phase: Phase, outcome: string) => void
 }
@@ -101,11 +103,17 @@ async function write(
   item: Item,
   change: Change,
   guards: readonly string[],
-  { jobs }: ActPorts,
+  ports: ActPorts,
 ): Promise<boolean> {
   const revision = (typeof item.revision === 'number' ? item.revision : 0) + 1
   const asRead = Object.fromEntries(['uid', 'revision', ...guards].map((name) => [name, item[name]]))
-  return jobs.update(String(item.jobId), { ...change, set: { ...change.set, revision } }, asRead)
+  const written = await ports.jobs.update(
+    String(item.jobId),
+    { ...change, set: { ...change.set, revision } },
+    asRead,
+  )
+  if (written) ports.onMoved(item.phase, change.set.phase)
+  return written
 }
 
 /** The steps that are nothing but one small write. */

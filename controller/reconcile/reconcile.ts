@@ -1,4 +1,4 @@
-import { acceptedJobSchema, type Job } from '../../schemas/job.ts'
+import { acceptedJobSchema, type Job, type Phase } from '../../schemas/job.ts'
 import { sentenceOf, summaryOf } from '../../schemas/problems.ts'
 import type { Clock } from '../clock.ts'
 import { accept, type InputSeen, inputToCheck } from '../intake/accept.ts'
@@ -22,13 +22,17 @@ export type ReconcilePorts = ActPorts & {
   randomId: () => string
   headInput: (input: { bucket: string; key: string }) => Promise<InputSeen>
   onStep: (jobId: string, fence: string | undefined, action: Action) => void
-  onAccepted: (
-    jobId: string,
-    kind: string,
-    phase: 'Pending' | 'Failed',
-    reason: string,
-    message?: string,
-  ) => void
+  onAccepted: (accepted: Accepted) => void
+}
+
+export type Accepted = {
+  jobId: string
+  kind: string
+  /** Phase of the generation before, if there was one. */
+  from: Phase | undefined
+  phase: 'Pending' | 'Failed'
+  reason: string
+  message: string | undefined
 }
 
 /**
@@ -103,9 +107,11 @@ async function acceptSubmitted(jobId: string, item: Item, ports: ReconcilePorts)
   const random = ports.randomId()
   const { change, phase, reason } = accept(item, old.data, input, policy, clock.nowMs(), random)
   const asRead = { uid: item.uid, revision: item.revision, phase: item.phase, fence: item.fence }
-  if (await jobs.update(jobId, change, asRead))
-    ports.onAccepted(jobId, String(item.kind), phase, reason, change.set.message)
-  return { lookAgainMs: 0 }
+  if (!(await jobs.update(jobId, change, asRead))) return { lookAgainMs: 0 }
+  const from = old.data?.history.at(-1)?.phase
+  ports.onAccepted({ jobId, kind: String(item.kind), from, phase, reason, message: change.set.message })
+  // In its line, the job is admission's; outside of one, a wish of the user is still to be followed.
+  return change.set.backlogQueue === undefined && phase === 'Pending' ? { lookAgainMs: 0 } : 'whenWoken'
 }
 
 /** A record that is gone, or finished and reaped, has no task: whatever is known to live is stopped. */
@@ -148,6 +154,14 @@ async function failBroken(jobId: string, item: Item, sentence: string, ports: Re
     { set, remove: change.remove.filter((name) => name !== 'message') },
     { uid: item.uid, revision: item.revision, phase: item.phase },
   )
-  if (written) ports.onAccepted(jobId, String(item.kind), 'Failed', 'BrokenRecord', message)
+  if (written)
+    ports.onAccepted({
+      jobId,
+      kind: String(item.kind),
+      from: undefined,
+      phase: 'Failed',
+      reason: 'BrokenRecord',
+      message,
+    })
   return 'whenWoken'
 }

@@ -1,0 +1,47 @@
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { ECSClient } from '@aws-sdk/client-ecs'
+import { S3Client } from '@aws-sdk/client-s3'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { Configuration } from '../schemas/configuration.ts'
+
+const connectionTimeoutMs = 3000
+const requestTimeoutMs = 10_000
+// A long poll of SQS is silent for up to 20 s.
+const longPollTimeoutMs = 30_000
+
+const timeouts = (requestTimeout: number) =>
+  new NodeHttpHandler({ connectionTimeout: connectionTimeoutMs, requestTimeout, throwOnRequestTimeout: true })
+
+export type Clients = ReturnType<typeof createClients>
+
+/** The AWS clients of one controller. Every call ends: a request that takes too long is an error like any other. */
+export function createClients(configuration: Configuration) {
+  const common = {
+    region: configuration.AWS_REGION,
+    ...(configuration.AWS_ENDPOINT_URL ? { endpoint: configuration.AWS_ENDPOINT_URL } : {}),
+  }
+  const http = timeouts(requestTimeoutMs)
+  const dynamoDb = new DynamoDBClient({ ...common, requestHandler: http })
+  const s3 = new S3Client({
+    ...common,
+    requestHandler: http,
+    forcePathStyle: configuration.AWS_ENDPOINT_URL !== undefined,
+  })
+  const sqs = new SQSClient({ ...common, requestHandler: timeouts(longPollTimeoutMs) })
+  // One send is one call: retries of the SDK would spend RunTask's bucket unseen, so the launch protocol does its own.
+  const ecs = new ECSClient({ ...common, requestHandler: http, maxAttempts: 1 })
+  const logs = new CloudWatchLogsClient({ ...common, requestHandler: http })
+  return {
+    dynamo: DynamoDBDocumentClient.from(dynamoDb, { marshallOptions: { removeUndefinedValues: true } }),
+    s3,
+    sqs,
+    ecs,
+    logs,
+    destroy(): void {
+      for (const client of [dynamoDb, s3, sqs, ecs, logs]) client.destroy()
+    },
+  }
+}

@@ -1,0 +1,96 @@
+import { parseStartedBy } from '../../schemas/ids.ts'
+import type { Clock } from '../clock.ts'
+import type { Memory } from '../reconcile/memory.ts'
+import { lookAt, type RawTask } from '../run/answers.ts'
+import type { JobStore } from '../store/jobs.ts'
+import { parseEvent, parseMessage, type UploadRules } from './messages.ts'
+import type { Handled } from './queue.ts'
+import { submit } from './records.ts'
+
+export type ReceivedMessage = {
+  Body?: string | undefined
+  MessageId?: string | undefined
+  ReceiptHandle?: string | undefined
+}
+
+export type HandlerPorts = {
+  jobs: JobStore
+  memory: Memory
+  rules: UploadRules
+  installation: string
+  clock: Clock
+  wake: (jobId: string) => void
+  /** Counts what became of a message. */
+  count: (result: string) => void
+}
+
+/** One message of the jobs queue: done once every job it asks for is in the table. */
+export async function handleJobMessage(message: ReceivedMessage, ports: HandlerPorts): Promise<Handled> {
+  const parsed = parseMessage(message.Body ?? '', message.MessageId ?? '', ports.rules)
+  if (parsed.is === 'rubbish') return rubbish(parsed.reason, ports)
+  for (const command of parsed.commands) {
+    if (command.do === 'ignore') {
+      ports.count(`ignored${command.why}`)
+      continue
+    }
+    const result = await submit(command, ports.jobs, ports.clock.nowMs())
+    if (result === 'conflict')
+      return rubbish(
+        `IdConflict: there is a job ${command.jobId} already, and it asks for something else`,
+        ports,
+      )
+    ports.count(result)
+    ports.wake(command.jobId)
+  }
+  return { is: 'done' }
+}
+
+function rubbish(reason: string, ports: HandlerPorts): Handled {
+  ports.count('rubbish')
+  return { is: 'rubbish', reason }
+}
+
+/**
+ * One message of the task-events queue. It wakes the job and says nothing more, with one exception: a STOPPED event of a
+ * task whose attempt is not settled is kept as evidence, in memory and in the queue, until it is.
+ */
+export async function handleTaskEvent(message: ReceivedMessage, ports: HandlerPorts): Promise<Handled> {
+  const parsed = parseEvent(message.Body ?? '', ports.installation)
+  switch (parsed.is) {
+    case 'rubbish':
+      return rubbish(parsed.reason, ports)
+    case 'foreign':
+      ports.count('foreignTask')
+      return { is: 'done' }
+    case 'wake':
+      ports.count('wake')
+      ports.wake(parsed.jobId)
+      return { is: 'done' }
+    case 'task':
+      ports.count('taskEvent')
+      return noteTask(parsed.jobId, parsed.fence, parsed.detail, message, ports)
+    default:
+      throw parsed satisfies never
+  }
+}
+
+async function noteTask(
+  jobId: string,
+  fence: string,
+  detail: RawTask,
+  message: ReceivedMessage,
+  { memory, wake, clock }: HandlerPorts,
+): Promise<Handled> {
+  const look = lookAt(detail, clock.nowMs())
+  const current = memory.watched(jobId)?.fence === fence
+  if (look.stop !== undefined) {
+    const kept = current && memory.keepEvidence(look, message.ReceiptHandle ?? '')
+    wake(jobId)
+    return { is: kept ? 'kept' : 'done' }
+  }
+  // The intent of a launch is known here before its task can exist, so a task with another fence is outlived.
+  if (!current && parseStartedBy(detail.startedBy) && look.arn !== '')
+    memory.addStray(jobId, look.arn, look.desiredStatus)
+  wake(jobId)
+  return { is: 'done' }
+}

@@ -1,0 +1,142 @@
+import { parseStartedBy } from '../schemas/ids.ts'
+import { isLive, isTerminal, livePhases, phases } from '../schemas/job.ts'
+import { recordLimits } from '../schemas/limits.ts'
+import type { Pacer } from './admit/pacer.ts'
+import type { Clock } from './clock.ts'
+import type { Memory } from './reconcile/memory.ts'
+import type { TaskLook } from './run/answers.ts'
+import type { Runner } from './run/ecs.ts'
+import type { JobStore } from './store/jobs.ts'
+import { type Item, readStored, type Stored } from './store/stored.ts'
+
+export type SweepPorts = {
+  jobs: JobStore
+  runner: Runner
+  memory: Memory
+  pacers: { listTasks: Pacer; describeTasks: Pacer }
+  clock: Clock
+  installation: string
+  wake: (jobId: string) => void
+}
+
+// A task that was launched a moment ago may be ahead of what we have read about its job.
+const youngTaskMs = 60_000
+const scanPageSize = 100
+const scanPauseMs = 200
+
+/** Every task of ours in the cluster, running and recently stopped, paced; and when the listing began. */
+export async function listOurTasks(ports: SweepPorts): Promise<{ begunAtMs: number; looks: TaskLook[] }> {
+  const begunAtMs = ports.clock.nowMs()
+  const arns: string[] = []
+  for (const status of ['RUNNING', 'STOPPED'] as const) {
+    let from: string | undefined
+    do {
+      await ports.pacers.listTasks.take()
+      const page = await ports.runner.list(status, from)
+      arns.push(...page.arns)
+      from = page.next
+    } while (from)
+  }
+  const looks: TaskLook[] = []
+  for (let at = 0; at < arns.length; at += 100) {
+    await ports.pacers.describeTasks.take()
+    looks.push(...(await ports.runner.describe(arns.slice(at, at + 100))).values())
+  }
+  const ours = looks.filter(({ startedBy }) => parseStartedBy(startedBy)?.installation === ports.installation)
+  return { begunAtMs, looks: ours }
+}
+
+/** ARNs by `jobId/fence`: what a launch without an answer looks itself up in. */
+export const arnsByLaunch = (looks: readonly TaskLook[]): Map<string, string> =>
+  new Map(
+    looks.flatMap(({ arn, startedBy }) => {
+      const started = parseStartedBy(startedBy)
+      return started ? [[`${started.jobId}/${started.fence}`, arn]] : []
+    }),
+  )
+
+/** Compares both full lists: live tasks without a job become strays, live jobs that nobody watches are woken. */
+export async function sweep(ports: SweepPorts): Promise<void> {
+  const { looks } = await listOurTasks(ports)
+  for (const look of looks) if (look.stop === undefined) await checkTask(look, ports)
+  for (const phase of livePhases) {
+    let from: Item | undefined
+    do {
+      const page = await ports.jobs.inPhase(phase, { limit: 1000, from })
+      for (const jobId of page.ids) if (!ports.memory.has(jobId)) ports.wake(jobId)
+      from = page.next
+    } while (from)
+  }
+}
+
+async function checkTask(look: TaskLook, ports: SweepPorts): Promise<void> {
+  const started = parseStartedBy(look.startedBy)
+  if (!started || ports.memory.isCurrent(started.jobId, look.arn)) return
+  const item = await ports.jobs.get(started.jobId)
+  // The fence decides: the intent is written before RunTask, so a task whose fence is not in the record is outlived.
+  if (item?.fence !== started.fence) {
+    if (ports.clock.nowMs() - (look.createdAtMs ?? 0) < youngTaskMs) return
+    ports.memory.addStray(started.jobId, look.arn, look.desiredStatus)
+  }
+  ports.wake(started.jobId)
+}
+
+/** How many jobs there are in each phase, counted on the way. */
+export type PhaseCounts = Map<string, number>
+
+/**
+ * Reads every record once, slowly: wakes those that no index shows (without phase or createdAt), turns finished jobs whose
+ * time is over into tombstones, and counts.
+ */
+export async function scan(ports: SweepPorts, signal: AbortSignal): Promise<PhaseCounts> {
+  const counts: PhaseCounts = new Map(phases.map((phase) => [phase, 0]))
+  let from: Item | undefined
+  do {
+    const page = await ports.jobs.scan(from, scanPageSize)
+    for (const item of page.items) {
+      const stored = readStored(item)
+      if (stored.is !== 'tombstone') {
+        const phase = String(item.phase)
+        counts.set(phase, (counts.get(phase) ?? 0) + 1)
+      }
+      await checkRecord(item, stored, ports)
+    }
+    from = page.next
+    if (from) await ports.clock.sleep(scanPauseMs, signal)
+  } while (from && !signal.aborted)
+  return counts
+}
+
+async function checkRecord(item: Item, stored: Stored, ports: SweepPorts): Promise<void> {
+  const jobId = String(item.jobId)
+  switch (stored.is) {
+    case 'none':
+    case 'tombstone':
+      return
+    case 'submitted':
+    case 'broken':
+      ports.wake(jobId)
+      return
+    case 'accepted': {
+      const { job } = stored
+      if (isTerminal(job.phase) && job.fence === undefined) {
+        const endMs = Date.parse(job.finishedAt ?? job.acceptedAt) + job.settings.ttlAfterFinished * 1000
+        if (ports.clock.nowMs() >= endMs) await bury(item, ports)
+        return
+      }
+      if (isLive(job.phase) && ports.memory.has(jobId)) return
+      ports.wake(jobId)
+    }
+  }
+}
+
+/** What is left: enough for a late redelivery to find that this job has been. DynamoDB removes it later. */
+async function bury(item: Item, { jobs, clock }: SweepPorts): Promise<void> {
+  const kept = new Set(['jobId', 'phase', 'uid', 'sequencer', 'expiresAt'])
+  const expiresAt = Math.floor(clock.nowMs() / 1000) + recordLimits.tombstoneS
+  await jobs.update(
+    String(item.jobId),
+    { set: { expiresAt }, remove: Object.keys(item).filter((name) => !kept.has(name)) },
+    { uid: item.uid, revision: item.revision, phase: item.phase },
+  )
+}
