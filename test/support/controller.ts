@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { TestAws } from './local-aws.ts'
+
+export type ControllerProcess = {
+  /** Ends it by a signal and resolves with how it ended. */
+  end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** Every log line so far. */
+  lines(): Record<string, unknown>[]
+  /** Where status and API are, once it listens. */
+  url(): string | undefined
+  exited: Promise<unknown>
+}
+
+/** The real controller as a process of its own, working against `endpoint` (the local AWS, or a proxy before it). */
+export function spawnController(
+  aws: TestAws,
+  options: { endpoint?: string; environment?: Record<string, string> } = {},
+): ControllerProcess {
+  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', 'controller/main.ts'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env.PATH,
+      ...controllerEnvironment(aws),
+      ...(options.endpoint ? { AWS_ENDPOINT_URL: options.endpoint } : {}),
+      ...options.environment,
+    },
+  })
+  const exited = once(child, 'exit')
+  let output = ''
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  const lines = (): Record<string, unknown>[] =>
+    output
+      .split('\n')
+      .filter((line) => line.startsWith('{') && line.endsWith('}'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  return {
+    async end(signal) {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(signal)
+        await exited
+      }
+      return { code: child.exitCode, signal: child.signalCode }
+    },
+    lines,
+    url: () => lines().find((line) => typeof line.url === 'string')?.url as string | undefined,
+    exited,
+  }
+}
+
+/** Settings of a controller for tests: any free port, quick polls, and a grace as short as the local clock allows. */
+export const controllerEnvironment = (aws: TestAws): Record<string, string> => ({
+  ...aws.environment,
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+  PORT: '0',
+  SUBNETS: 'subnet-local',
+  LOG_FORMAT: 'json',
+  POLL_S: '1',
+  RESYNC_S: '2',
+  VISIBILITY_GRACE_S: '2',
+})
