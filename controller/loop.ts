@@ -44,7 +44,8 @@ const submittedEveryMs = 250
 const dueEveryMs = 500
 const admitEveryMs = 1000
 const publishEveryMs = 5000
-const housekeepingEveryMs = 5000
+const housekeepingAtMostMs = 5000
+const listPassEveryMs = 1000
 const rereadCycleMs = 10 * 60_000
 const pageSize = 100
 
@@ -59,6 +60,7 @@ export function createLoop(ports: LoopPorts) {
   const passes = new Map<string, number>()
   let admission: Ticker | undefined
   let rereadFrom: Item | undefined
+  const housekeepingEveryMs = Math.min(housekeepingAtMostMs, ports.times.resyncMs / 2)
 
   const onError = (where: string) => (error: unknown) => {
     metrics.errors.inc({ where })
@@ -264,7 +266,7 @@ export function createLoop(ports: LoopPorts) {
       )
       every('poll', pollTasks, () => Math.max(ports.times.pollMs, (memory.liveCount() / 1400) * 1000))
       every('housekeeping', housekeeping, () => housekeepingEveryMs)
-      every('listPass', listPass, () => housekeepingEveryMs)
+      every('listPass', listPass, () => listPassEveryMs)
       every('publish', publish, () => publishEveryMs)
     },
 

@@ -7,6 +7,7 @@ import { exitCodes } from '../schemas/exit-codes.ts'
 import { isKindName } from '../schemas/kinds/index.ts'
 import { callRates } from '../schemas/limits.ts'
 import { loadConfiguration } from '../schemas/read-configuration.ts'
+import type { Status } from '../schemas/status.ts'
 import { createPacer } from './admit/pacer.ts'
 import { type Clients, createClients } from './clients.ts'
 import { systemClock as clock } from './clock.ts'
@@ -21,7 +22,13 @@ import { createMemory, type Memory } from './reconcile/memory.ts'
 import { createEcsRunner } from './run/ecs.ts'
 import { createJobStore, type JobStore } from './store/jobs.ts'
 
-export type Controller = { stop(): Promise<void> }
+export type Controller = {
+  status(): Status
+  /** The calendar's work, at once. */
+  sweep(): Promise<void>
+  scan(): Promise<void>
+  stop(): Promise<void>
+}
 
 const drainMs = 10_000
 
@@ -49,6 +56,9 @@ export async function startController(configuration: Configuration, log: Logger)
   const calendar = startCalendar(configuration, loop)
 
   return {
+    status: loop.status,
+    sweep: loop.sweep,
+    scan: loop.scan,
     async stop() {
       await Promise.all([calendar(), ...consumers.map((stopConsumer) => stopConsumer())])
       await loop.stop()

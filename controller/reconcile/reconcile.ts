@@ -1,4 +1,4 @@
-import { acceptedJobSchema, type Job, type Phase } from '../../schemas/job.ts'
+import type { Job, Phase } from '../../schemas/job.ts'
 import { sentenceOf, summaryOf } from '../../schemas/problems.ts'
 import type { Clock } from '../clock.ts'
 import { accept, type InputSeen, inputToCheck } from '../intake/accept.ts'
@@ -47,7 +47,7 @@ export async function reconcile(jobId: string, ports: ReconcilePorts): Promise<N
     case 'tombstone':
       return stopStrays(jobId, ports)
     case 'submitted':
-      return acceptSubmitted(jobId, stored.item, ports)
+      return acceptSubmitted(jobId, stored.item, stored.old, ports)
     case 'broken':
       return failBroken(jobId, stored.item, summaryOf(stored.problems), ports)
     case 'accepted':
@@ -98,17 +98,21 @@ function withKnownEtag(job: Job, settings: Job['settings']): Job['settings'] {
     : settings
 }
 
-async function acceptSubmitted(jobId: string, item: Item, ports: ReconcilePorts): Promise<Next> {
+async function acceptSubmitted(
+  jobId: string,
+  item: Item,
+  old: Job | undefined,
+  ports: ReconcilePorts,
+): Promise<Next> {
   const { jobs, memory, policy, clock } = ports
   memory.forget(jobId)
   const check = inputToCheck(item, policy)
   const input: InputSeen = check ? await ports.headInput(check) : { is: 'unknown' }
-  const old = acceptedJobSchema.safeParse(item)
   const random = ports.randomId()
-  const { change, phase, reason } = accept(item, old.data, input, policy, clock.nowMs(), random)
+  const { change, phase, reason } = accept(item, old, input, policy, clock.nowMs(), random)
   const asRead = { uid: item.uid, revision: item.revision, phase: item.phase, fence: item.fence }
   if (!(await jobs.update(jobId, change, asRead))) return { lookAgainMs: 0 }
-  const from = old.data?.history.at(-1)?.phase
+  const from = old?.history.at(-1)?.phase
   ports.onAccepted({ jobId, kind: String(item.kind), from, phase, reason, message: change.set.message })
   // In its line, the job is admission's; outside of one, a wish of the user is still to be followed.
   return change.set.backlogQueue === undefined && phase === 'Pending' ? { lookAgainMs: 0 } : 'whenWoken'

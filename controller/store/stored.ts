@@ -8,7 +8,8 @@ export type Item = Record<string, unknown>
 export type Stored =
   | { is: 'none' }
   /** Nobody has accepted it yet: new, overwritten by PutItem, copied in the console, or asked for again. */
-  | { is: 'submitted'; item: Item }
+  /** `old`: what is known of the generation before, if the uid shows that it was this job's. */
+  | { is: 'submitted'; item: Item; old: Job | undefined }
   | { is: 'accepted'; job: Job; item: Item }
   /** What is left of a reaped job, so that late redeliveries find it. */
   | { is: 'tombstone'; phase: string; uid: string; sequencer: string | undefined }
@@ -25,10 +26,10 @@ export function readStored(item: Item | undefined): Stored {
   const ours = uid !== undefined && uidFitsJob(uid, String(item.jobId))
   if (ours && item.expiresAt !== undefined && item.spec === undefined && isTerminal(phase))
     return { is: 'tombstone', phase, uid, sequencer: text(item.sequencer) }
-  if (!ours) return { is: 'submitted', item }
-  // A retry: written over a finished job. Over a live one it is an edit like any other, and `decide` heals it.
-  if (phase === 'Submitted' && item.fence === undefined) return { is: 'submitted', item }
+  if (!ours) return { is: 'submitted', item, old: undefined }
   const parsed = acceptedJobSchema.safeParse(item)
+  // A retry: written over a finished job. Over a live one it is an edit like any other, and `decide` heals it.
+  if (phase === 'Submitted' && item.fence === undefined) return { is: 'submitted', item, old: parsed.data }
   if (parsed.success) return { is: 'accepted', job: parsed.data, item }
   return { is: 'broken', item, problems: problemsOf(parsed.error, item) }
 }

@@ -58,6 +58,6 @@ export const controllerEnvironment = (aws: TestAws): Record<string, string> => (
   SUBNETS: 'subnet-local',
   LOG_FORMAT: 'json',
   POLL_S: '1',
-  RESYNC_S: '2',
-  VISIBILITY_GRACE_S: '2',
+  RESYNC_S: '1',
+  VISIBILITY_GRACE_S: '1',
 })

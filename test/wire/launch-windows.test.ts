@@ -46,54 +46,77 @@ const wasDeleted = (call: Call): boolean => call.operation === 'AmazonSQS.Delete
 
 const windows: { name: string; at: (call: Call) => boolean; verdict: Verdict }[] = [
   { name: 'before the intent is written', at: (call) => sets(call, 'Starting'), verdict: 'swallowCall' },
-  { name: 'after the intent, its answer lost', at: (call) => sets(call, 'Starting'), verdict: 'swallowAnswer' },
-  { name: 'after the intent, before RunTask', at: (call) => call.operation.endsWith('.RunTask'), verdict: 'swallowCall' },
-  { name: 'after RunTask, before its answer', at: (call) => call.operation.endsWith('.RunTask'), verdict: 'swallowAnswer' },
-  { name: 'after RunTask, before the ARN is written', at: (call) => isUpdate(call, 'taskArn') && call.body.includes(':task/'), verdict: 'swallowCall' },
-  { name: 'after the ARN is written', at: (call) => isUpdate(call, 'taskArn') && call.body.includes(':task/'), verdict: 'swallowAnswer' },
+  {
+    name: 'after the intent, its answer lost',
+    at: (call) => sets(call, 'Starting'),
+    verdict: 'swallowAnswer',
+  },
+  {
+    name: 'after the intent, before RunTask',
+    at: (call) => call.operation.endsWith('.RunTask'),
+    verdict: 'swallowCall',
+  },
+  {
+    name: 'after RunTask, before its answer',
+    at: (call) => call.operation.endsWith('.RunTask'),
+    verdict: 'swallowAnswer',
+  },
+  {
+    name: 'after RunTask, before the ARN is written',
+    at: (call) => isUpdate(call, 'taskArn') && call.body.includes(':task/'),
+    verdict: 'swallowCall',
+  },
+  {
+    name: 'after the ARN is written',
+    at: (call) => isUpdate(call, 'taskArn') && call.body.includes(':task/'),
+    verdict: 'swallowAnswer',
+  },
   { name: 'before settle', at: (call) => sets(call, 'Succeeded'), verdict: 'swallowCall' },
   { name: 'after settle, its answer lost', at: (call) => sets(call, 'Succeeded'), verdict: 'swallowAnswer' },
   { name: 'before the message is deleted', at: wasDeleted, verdict: 'swallowCall' },
 ]
 
-test.each(windows)('a controller killed $name: exactly one task does the work', async ({ name, at, verdict }) => {
-  const jobId = name.replaceAll(/[^a-z]+/gi, '-')
-  const proof = join(scratch, jobId)
-  let killed: Promise<unknown> | undefined
-  let first: ControllerProcess | undefined
-  const proxy = await startProxy(aws.endpoint, (call) => {
-    if (killed) return 'swallowCall'
-    if (!at(call)) return 'pass'
-    killed = first?.end('SIGKILL')
-    return verdict
-  })
-  first = spawnController(aws, { endpoint: proxy.endpoint })
-  await aws.clients().sqs.send(
-    new SendMessageCommand({
-      QueueUrl: aws.queueUrl('jobs'),
-      MessageBody: JSON.stringify({
-        jobId,
-        kind: 'container',
-        spec: { params: { taskDefinition: 'once', environment: { PROOF: proof } } },
+test.each(windows)(
+  'a controller killed $name: exactly one task does the work',
+  async ({ name, at, verdict }) => {
+    const jobId = name.replaceAll(/[^a-z]+/gi, '-')
+    const proof = join(scratch, jobId)
+    let killed: Promise<unknown> | undefined
+    let first: ControllerProcess | undefined
+    const proxy = await startProxy(aws.endpoint, (call) => {
+      if (killed !== undefined) return 'swallowCall'
+      if (!at(call)) return 'pass'
+      killed = first?.end('SIGKILL')
+      return verdict
+    })
+    first = spawnController(aws, { endpoint: proxy.endpoint })
+    await aws.clients().sqs.send(
+      new SendMessageCommand({
+        QueueUrl: aws.queueUrl('jobs'),
+        MessageBody: JSON.stringify({
+          jobId,
+          kind: 'container',
+          spec: { params: { taskDefinition: 'once', environment: { PROOF: proof } } },
+        }),
       }),
-    }),
-  )
-  await until(`the window: ${name}`, () => killed)
-  await killed
-  await proxy.close()
+    )
+    await until(`the window: ${name}`, () => killed)
+    await killed
+    await proxy.close()
 
-  const second = spawnController(aws)
-  const record = await until(`${jobId} to succeed`, async () => {
-    const { Item: item } = await aws
-      .clients()
-      .documents.send(new GetCommand({ TableName: 'jobs', Key: { jobId }, ConsistentRead: true }))
-    return item?.phase === 'Succeeded' && item
-  })
-  await second.end('SIGTERM')
+    const second = spawnController(aws)
+    const record = await until(`${jobId} to succeed`, async () => {
+      const { Item: item } = await aws
+        .clients()
+        .documents.send(new GetCommand({ TableName: 'jobs', Key: { jobId }, ConsistentRead: true }))
+      return item?.phase === 'Succeeded' && item
+    })
+    await second.end('SIGTERM')
 
-  expect((await readFile(proof, 'utf8')).trim().split('\n')).toHaveLength(1)
-  expect(record).toMatchObject({ counts: { failed: 0, infra: 0 }, generation: 1 })
-  expect(record.attempts).toHaveLength(1)
-  const { tasks } = (await aws.control('GET', '/ecs/tasks')) as { tasks: { startedBy?: string }[] }
-  expect(tasks.filter((task) => task.startedBy?.includes(`/${jobId}/`))).toHaveLength(1)
-})
+    expect((await readFile(proof, 'utf8')).trim().split('\n')).toHaveLength(1)
+    expect(record).toMatchObject({ counts: { failed: 0, infra: 0 }, generation: 1 })
+    expect(record.attempts).toHaveLength(1)
+    const { tasks } = (await aws.control('GET', '/ecs/tasks')) as { tasks: { startedBy?: string }[] }
+    expect(tasks.filter((task) => task.startedBy?.includes(`/${jobId}/`))).toHaveLength(1)
+  },
+)

@@ -1,0 +1,213 @@
+import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Operator, startOperator } from '../support/operator.ts'
+import { until } from '../support/wait.ts'
+
+// What users can do to records with nothing but the table: nothing of it may crash the loop, touch another job, or be
+// ignored in silence.
+
+let operator: Operator
+
+beforeAll(async () => {
+  operator = await startOperator({ MAX_VCPU: '100' }, { ecs: { vcpuQuota: { onDemand: 100, spot: 100 } } })
+})
+afterAll(() => operator.close())
+
+const putRaw = (item: Record<string, unknown>) =>
+  operator.aws.clients().documents.send(new PutCommand({ TableName: 'jobs', Item: item }))
+
+describe('a wrong record fails with the field, the value and the rule', () => {
+  const rows: [string, Record<string, unknown>, RegExp][] = [
+    ['no spec at all', {}, /spec\.params\.taskDefinition: nothing/],
+    [
+      'an unknown kind',
+      { kind: 'transcoding', spec: {} },
+      /kind: "transcoding" is not allowed: must be one of: transcode/,
+    ],
+    ['a kind of another type', { kind: 7, spec: {} }, /kind: 7/],
+    ['a spec of another type', { spec: 'fast please' }, /spec: "fast please"/],
+    [
+      'a number out of bounds',
+      { spec: { priority: 12 } },
+      /spec\.priority: 12 is not allowed: must be at most 9/,
+    ],
+    ['an unknown field', { spec: { priorty: 1 } }, /priorty/],
+    [
+      'a size that Fargate lacks',
+      { spec: { params: { taskDefinition: 'shell' }, resources: { cpu: 256, memory: 3000 } } },
+      /Fargate has 512 to 2048 MiB for 256 CPU units/,
+    ],
+    [
+      'an unknown queue',
+      { spec: { params: { taskDefinition: 'shell' }, queue: 'vip' } },
+      /spec\.queue: vip is not allowed: must be one of: default/,
+    ],
+    [
+      'an input that is missing',
+      { kind: 'transcode', spec: { input: { bucket: 'uploads', key: 'gone.mp4' } } },
+      /no object gone\.mp4 in bucket uploads/,
+    ],
+    ['no input where one is needed', { kind: 'transcode', spec: {} }, /spec\.input: nothing/],
+  ]
+  test.each(rows)('%s', async (name, more, sentence) => {
+    const jobId = `wrong-${name.replaceAll(/[^a-z]+/gi, '-')}`
+    await operator.put(jobId, more)
+    const job = await operator.phase(jobId, 'Failed')
+    expect(job.reason).toMatch(/InvalidSpec|InputMissing/)
+    expect(job.message).toMatch(sentence)
+    expect(await operator.tasks(jobId)).toHaveLength(0)
+  })
+
+  test('a job that can never fit fails as TooBig, naming the limit', async () => {
+    const small = await startOperator({ MAX_VCPU: '1' })
+    await small.put('too-big', {
+      spec: { params: { taskDefinition: 'shell' }, resources: { cpu: 2048, memory: 4096 } },
+    })
+    expect(await small.phase('too-big', 'Failed')).toMatchObject({
+      reason: 'TooBig',
+      message: expect.stringContaining('MAX_VCPU'),
+    })
+    await small.close()
+  })
+})
+
+test('a record without phase and createdAt is found by the scan at the first start, healed and run', async () => {
+  const { documents } = operator.aws.clients()
+  await documents.send(
+    new PutCommand({
+      TableName: 'jobs',
+      Item: { jobId: 'bare', kind: 'container', spec: { params: { taskDefinition: 'shell' } } },
+    }),
+  )
+  await operator.controller.scan()
+  const job = await operator.phase('bare', 'Succeeded')
+  expect(Date.parse(job.createdAt ?? '')).not.toBeNaN()
+})
+
+test('overwritten by PutItem while it runs: the old task is stopped and awaited, then the new record runs', async () => {
+  await operator.run('overwritten', 'exec sleep 60')
+  const before = await operator.phase('overwritten', 'Running')
+  await operator.run('overwritten', 'sleep 0.1')
+  const after = await operator.phase('overwritten', 'Succeeded')
+  expect(after.uid).not.toBe(before.uid)
+  const [first, second] = await operator.tasks('overwritten')
+  expect([first?.lastStatus, second?.lastStatus]).toEqual(['STOPPED', 'STOPPED'])
+  const stoppedMs = Date.parse(String((first as { stoppedAt?: string }).stoppedAt))
+  const launchedMs = Date.parse(after.attempts?.[0]?.launchedAt ?? '')
+  if (!Number.isNaN(stoppedMs)) expect(launchedMs).toBeGreaterThanOrEqual(stoppedMs)
+})
+
+test('duplicated in the console while it runs: the copy is a new job, the original is not touched', async () => {
+  await operator.run('original', 'sleep 1.5')
+  const original = await operator.phase('original', 'Running')
+  await putRaw({ ...original, jobId: 'copy' })
+  await operator.controller.scan()
+  const copy = await operator.phase('copy', 'Succeeded')
+  expect(copy.uid).not.toBe(original.uid)
+  expect(copy.attempts).toHaveLength(1)
+  expect(await operator.phase('original', 'Succeeded')).toMatchObject({ uid: original.uid, lastAttempt: 1 })
+  expect(await operator.tasks('original')).toHaveLength(1)
+  expect(await operator.tasks('copy')).toHaveLength(1)
+})
+
+test('asked for again by phase = Submitted: a new generation, and the past stays in the ledger', async () => {
+  await operator.run('again', 'exit 65')
+  await operator.phase('again', 'Failed')
+  await operator.set('again', 'spec.params.command', ['true'])
+  await operator.set('again', 'phase', 'Submitted')
+  const job = await operator.phase('again', 'Succeeded')
+  expect(job).toMatchObject({ generation: 2, lastAttempt: 2, counts: { failed: 0, infra: 0 } })
+  expect(job.attempts?.map(({ n, outcome }) => [n, outcome?.class])).toEqual([
+    [1, 'failed'],
+    [2, 'success'],
+  ])
+})
+
+test('phase = Submitted on a running job is an edit like any other: it is put right, and nothing runs twice', async () => {
+  await operator.run('meddled', 'sleep 1.5')
+  await operator.phase('meddled', 'Running')
+  await operator.set('meddled', 'phase', 'Submitted')
+  expect(await operator.phase('meddled', 'Succeeded')).toMatchObject({ generation: 1, lastAttempt: 1 })
+  expect(await operator.tasks('meddled')).toHaveLength(1)
+})
+
+test('phase = Succeeded on a running job does not make it so', async () => {
+  await operator.run('wishful', 'sleep 1; exit 65')
+  await operator.phase('wishful', 'Running')
+  await operator.set('wishful', 'phase', 'Succeeded')
+  expect(await operator.phase('wishful', 'Failed')).toMatchObject({ reason: 'PermanentFailure' })
+})
+
+test('an edit of a running job applies from the next attempt', async () => {
+  await operator.run('edited', 'sleep 1; exit 1', { limits: { backoff: { initial: 0, max: 0 } } })
+  await operator.phase('edited', 'Running')
+  await operator.set('edited', 'spec.params.command', ['true'])
+  const job = await operator.phase('edited', 'Succeeded')
+  expect(job.attempts?.map(({ outcome }) => outcome?.exitCode)).toEqual([1, 0])
+})
+
+test('an invalid edit is ignored, and stands in attention until it is put right', async () => {
+  await operator.run('bad-edit', 'sleep 3')
+  await operator.phase('bad-edit', 'Running')
+  await operator.set('bad-edit', 'spec.priority', 99)
+  const found = await until('the edit to be noticed', () =>
+    operator.controller.status().attention.find(({ jobId }) => jobId === 'bad-edit'),
+  )
+  expect(found.why).toMatch(/spec\.priority: 99/)
+  await operator.set('bad-edit', 'spec.priority', 3)
+  await until('attention to end', () =>
+    operator.controller.status().attention.every(({ jobId }) => jobId !== 'bad-edit'),
+  )
+  await operator.phase('bad-edit', 'Succeeded')
+})
+
+test('an attribute of the controller that was damaged: the task is stopped, the job fails and says so', async () => {
+  await operator.run('damaged', 'exec sleep 60')
+  await operator.phase('damaged', 'Running')
+  await operator.set('damaged', 'attempts', 'none of your business')
+  const job = await operator.phase('damaged', 'Failed')
+  expect(job).toMatchObject({ reason: 'BrokenRecord', message: expect.stringContaining('attempts') })
+  await until('its task to stop', async () =>
+    (await operator.tasks('damaged')).every(({ lastStatus }) => lastStatus === 'STOPPED'),
+  )
+})
+
+test('a foreign expiresAt is taken away when the record is accepted', async () => {
+  await operator.put('mortal', {
+    expiresAt: 1,
+    spec: { params: { taskDefinition: 'shell', command: ['true'] } },
+  })
+  expect(await operator.phase('mortal', 'Succeeded')).not.toHaveProperty('expiresAt')
+})
+
+test('labels and attributes of users survive every write of the controller', async () => {
+  await operator.put('annotated', {
+    mine: { note: 'keep' },
+    spec: { params: { taskDefinition: 'shell', command: ['true'] } },
+  })
+  expect(await operator.phase('annotated', 'Succeeded')).toMatchObject({ mine: { note: 'keep' } })
+})
+
+test('a deleted record: its task is stopped', async () => {
+  await operator.run('deleted', 'exec sleep 60')
+  await operator.phase('deleted', 'Running')
+  await operator.aws
+    .clients()
+    .documents.send(new DeleteCommand({ TableName: 'jobs', Key: { jobId: 'deleted' } }))
+  await until('its task to stop', async () =>
+    (await operator.tasks('deleted')).every(({ lastStatus }) => lastStatus === 'STOPPED'),
+  )
+})
+
+test('a finished job is reaped after its time, and its tombstone keeps the id', async () => {
+  await operator.run('reaped', 'exit 0', { ttlAfterFinished: 0 })
+  const job = await operator.phase('reaped', 'Succeeded')
+  await operator.controller.scan()
+  const tombstone = await until('the tombstone', async () => {
+    const record = await operator.record('reaped')
+    return record?.expiresAt !== undefined && record
+  })
+  expect(Object.keys(tombstone).sort()).toEqual(['expiresAt', 'jobId', 'phase', 'uid'])
+  expect(tombstone.uid).toBe(job.uid)
+  expect(tombstone.expiresAt).toBeGreaterThan(Date.now() / 1000 + 14 * 86_400)
+})
