@@ -82,12 +82,12 @@ export const errorCatalogue = {
   },
   JOB_FINISHED: {
     status: 409,
-    message: 'Job {jobId} is {phase}, and only a job that is not finished can be asked to {action}.',
+    message: 'Job {jobId} is {phase}, and {action} is for jobs that are not finished.',
     whatToDo: 'Use retry to run it again.',
   },
   JOB_NOT_FINISHED: {
     status: 409,
-    message: 'Job {jobId} is {phase}, and only a finished job can be retried.',
+    message: 'Job {jobId} is {phase}, and retry is for finished jobs.',
     whatToDo: 'Wait for its end, or cancel it first.',
   },
   JOB_CHANGED: {
@@ -100,7 +100,7 @@ export const errorCatalogue = {
     message: 'The spec of job {jobId} is not an object, so nothing can be noted in it.',
     whatToDo: 'Put a new record under this id.',
   },
-  UPLOAD_NOT_FOUND: {
+  UPLOAD_MISSING: {
     status: 409,
     message: 'The file of this upload is not there yet.',
     whatToDo: 'PUT it to the url that POST /uploads gave, then confirm again.',
@@ -152,6 +152,20 @@ export const errorCatalogue = {
   PORT_IN_USE: {
     message: 'Port {port} of {host} is in use, maybe by another controller.',
     whatToDo: 'Stop that one, or set PORT to another port (0: any free one).',
+  },
+  AWS_NOT_REACHED: {
+    message: 'AWS does not answer at {endpoint}: {detail}.',
+    whatToDo:
+      'Check region, network and credentials; on one machine, start the local AWS first (npm run local).',
+  },
+  QUEUE_NOT_FOUND: {
+    message: 'There is no queue {queue}.',
+    whatToDo:
+      'Make the infrastructure first, or set JOBS_QUEUE, JOBS_DLQ and TASK_EVENTS_QUEUE to queues that are there.',
+  },
+  TABLE_NOT_FOUND: {
+    message: 'There is no table {table}.',
+    whatToDo: 'Make the infrastructure first, or set JOBS_TABLE and CONTROL_TABLE to tables that are there.',
   },
   ADDRESS_UNAVAILABLE: {
     message: 'Cannot listen on {host}, port {port}: {detail}.',

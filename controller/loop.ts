@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts'
 import type { Logger } from './log.ts'
 import { countAction, type Metrics } from './metrics.ts'
 import type { Policy } from './policy.ts'
-import type { ActPorts } from './reconcile/act.ts'
+import { type ActPorts, LostRace } from './reconcile/act.ts'
 import type { Action } from './reconcile/decide.ts'
 import type { Memory } from './reconcile/memory.ts'
 import { createObserver } from './reconcile/observe.ts'
@@ -36,6 +36,8 @@ export type LoopPorts = {
   publish: (status: Status) => Promise<void>
   leader: Status['leader']
   times: { pollMs: number; resyncMs: number }
+  /** When the last scan ended, as the leader before published it. */
+  lastScanAt: string | undefined
 }
 
 export type Loop = ReturnType<typeof createLoop>
@@ -46,6 +48,7 @@ const admitEveryMs = 1000
 const publishEveryMs = 5000
 const housekeepingAtMostMs = 5000
 const listPassEveryMs = 1000
+const persistentFailures = 5
 const rereadCycleMs = 10 * 60_000
 const pageSize = 100
 
@@ -53,7 +56,9 @@ const pageSize = 100
 export function createLoop(ports: LoopPorts) {
   const { jobs, memory, clock, log, metrics, policy, pacers } = ports
   const counts: PhaseCounts = new Map(phases.map((phase) => [phase, 0]))
-  const times: { lastPollAt?: string; lastSweepAt?: string; lastScanAt?: string } = {}
+  const times: { lastPollAt?: string; lastSweepAt?: string; lastScanAt?: string } = ports.lastScanAt
+    ? { lastScanAt: ports.lastScanAt }
+    : {}
   const intake: Record<string, number> = {}
   const tickers: Ticker[] = []
   const stopping = new AbortController()
@@ -97,9 +102,14 @@ export function createLoop(ports: LoopPorts) {
       if (next !== 'whenWoken') workqueue.add(jobId, next.lookAgainMs)
     },
     onError(jobId, error, failures) {
+      if (error instanceof LostRace && failures < persistentFailures) {
+        metrics.reconciles.inc({ result: 'lostRace' })
+        log.debug({ jobId }, 'the record changed meanwhile; looked at again')
+        return
+      }
       metrics.reconciles.inc({ result: 'error' })
       log.error({ err: error, jobId, failures }, 'reconcile failed; will be tried again')
-      if (failures >= 5)
+      if (failures >= persistentFailures)
         memory.setAttention(
           `error:${jobId}`,
           `${jobId} fails to reconcile: ${error instanceof Error ? error.message : error}`,

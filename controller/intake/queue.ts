@@ -34,6 +34,10 @@ export const queueUrl = async (sqs: Sqs, name: string): Promise<string> => {
   return url
 }
 
+export async function sendMessage(sqs: Sqs, url: string, body: string): Promise<void> {
+  await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body }))
+}
+
 /**
  * Receives messages until stopped. A message is deleted once what it asks for is durable; when handling fails (the table
  * does not answer), nothing is deleted and receiving pauses, so that a long outage neither loses messages nor spends

@@ -34,8 +34,8 @@ const now: Next = { lookAgainMs: 0 }
 const replayFirstMs = 1000
 
 /**
- * Carries out one step. A write that loses against somebody else changes nothing and leads to another look; an error
- * thrown here leads to the same step again, later.
+ * Carries out one step.
+ * @throws LostRace when the record changed since it was read; any error leads to another look, later
  */
 export async function act(
   job: Job,
@@ -69,14 +69,15 @@ export async function act(
     case 'settle': {
       const settlement = settle(job, action.stop, nowMs)
       const arn = currentArn(job)
-      const guards = action.reason === 'Lost' ? [...endGuards, 'progress'] : endGuards
-      if (!(await write(item, settlement.change, guards, ports))) return now
+      const guards = action.reason === 'Lost' ? [...endGuards, 'progress.beat'] : endGuards
+      await write(item, settlement.change, guards, ports)
       ports.onSettled(job, arn, settlement.phase, settlement.judgement.outcome.class)
       return now
     }
     case 'finish': {
       const change = finish(job, action.phase, action.reason, finishMessage(job, action.reason), nowMs)
-      if (await write(item, change, endGuards, ports)) ports.onSettled(job, undefined, action.phase, 'none')
+      await write(item, change, endGuards, ports)
+      ports.onSettled(job, undefined, action.phase, 'none')
       return now
     }
     case 'release': {
@@ -86,7 +87,8 @@ export async function act(
           : { phase: 'Pending' as const, reason: action.reason, notBeforeMs: action.notBeforeMs }
       const message = job.launching?.refused?.reason
       const change = endOfLaunch(job, { ...next, ...(message === undefined ? {} : { message }) }, nowMs)
-      if (await write(item, change, endGuards, ports)) ports.onSettled(job, undefined, 'Pending', 'none')
+      await write(item, change, endGuards, ports)
+      ports.onSettled(job, undefined, 'Pending', 'none')
       return now
     }
     default:
@@ -96,25 +98,32 @@ export async function act(
 }
 
 /** A write that ends a launch holds only if nobody claimed, reported or moved the job since it was read. */
-const endGuards = ['phase', 'claim', 'report']
+const endGuards = ['phase', 'claim.taskArn', 'report.fence', 'report.at']
 
 /** Every write of the controller: its own attributes, on condition of the uid and revision that were read. */
-async function write(
-  item: Item,
-  change: Change,
-  guards: readonly string[],
-  ports: ActPorts,
-): Promise<boolean> {
+async function write(item: Item, change: Change, guards: readonly string[], ports: ActPorts): Promise<void> {
   const revision = (typeof item.revision === 'number' ? item.revision : 0) + 1
-  const asRead = Object.fromEntries(['uid', 'revision', ...guards].map((name) => [name, item[name]]))
-  const written = await ports.jobs.update(
-    String(item.jobId),
-    { ...change, set: { ...change.set, revision } },
-    asRead,
-  )
-  if (written) ports.onMoved(item.phase, change.set.phase)
-  return written
+  const asRead = Object.fromEntries(['uid', 'revision', ...guards].map((path) => [path, valueAt(item, path)]))
+  const set = { ...change.set, revision }
+  if (!(await ports.jobs.update(String(item.jobId), { ...change, set }, asRead))) throw new LostRace()
+  ports.onMoved(item.phase, change.set.phase)
 }
+
+/** Somebody else wrote the record since it was read. Nothing is wrong: it is looked at again, a little later each time. */
+export class LostRace extends Error {
+  override name = 'LostRace'
+}
+
+const valueAt = (item: Item, path: string): unknown =>
+  path
+    .split('.')
+    .reduce<unknown>(
+      (value, name) => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+      item,
+    )
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The steps that are nothing but one small write. */
 function plainChange(
@@ -210,7 +219,7 @@ async function runTask(job: Job, item: Item, ports: ActPorts): Promise<Next> {
 
 /** Looks up what to launch, then writes the intent. A template that cannot be launched fails the job with its sentence. */
 async function intendLaunch(job: Job, item: Item, ports: ActPorts): Promise<Next> {
-  const { clock, launch, memory } = ports
+  const { clock, launch } = ports
   let template: Template
   try {
     template = await ports.runner.template(
@@ -231,8 +240,7 @@ async function intendLaunch(job: Job, item: Item, ports: ActPorts): Promise<Next
       `command and environment take ${overrides} characters; ECS allows ${overridesCharactersMax}`,
       ports,
     )
-  const written = await write(item, change, endGuards, ports)
-  if (!written) memory.dropGrant(job.jobId)
+  await write(item, change, endGuards, ports)
   return now
 }
 
@@ -250,7 +258,8 @@ async function failUnlaunched(
 ): Promise<Next> {
   ports.memory.dropGrant(job.jobId)
   const change = finish(job, 'Failed', reason, message, ports.clock.nowMs())
-  if (await write(item, change, endGuards, ports)) ports.onSettled(job, undefined, 'Failed', 'none')
+  await write(item, change, endGuards, ports)
+  ports.onSettled(job, undefined, 'Failed', 'none')
   return now
 }
 

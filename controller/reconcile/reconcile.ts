@@ -6,7 +6,7 @@ import { hashSpec, resolveSettings } from '../intake/resolve.ts'
 import type { Policy } from '../policy.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { type Item, readStored } from '../store/stored.ts'
-import { type ActPorts, act, type Next } from './act.ts'
+import { type ActPorts, act, LostRace, type Next } from './act.ts'
 import { type Action, decide } from './decide.ts'
 import type { Memory } from './memory.ts'
 import type { Observer } from './observe.ts'
@@ -111,7 +111,7 @@ async function acceptSubmitted(
   const random = ports.randomId()
   const { change, phase, reason } = accept(item, old, input, policy, clock.nowMs(), random)
   const asRead = { uid: item.uid, revision: item.revision, phase: item.phase, fence: item.fence }
-  if (!(await jobs.update(jobId, change, asRead))) return { lookAgainMs: 0 }
+  if (!(await jobs.update(jobId, change, asRead))) throw new LostRace()
   const from = old?.history.at(-1)?.phase
   ports.onAccepted({ jobId, kind: String(item.kind), from, phase, reason, message: change.set.message })
   // In its line, the job is admission's; outside of one, a wish of the user is still to be followed.

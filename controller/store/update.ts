@@ -1,6 +1,9 @@
 import type { Change } from '../../schemas/change.ts'
 
-/** An attribute that must still be as it was read; `undefined` means that it must still be absent. */
+/**
+ * What must still be as it was read, by attribute or by path (`claim.taskArn`); `undefined`: must still be absent. Only
+ * single values are compared: whole maps would cost their size in every request, and emulators compare them wrongly.
+ */
 export type AsRead = Record<string, unknown>
 
 export type UpdateExpression = {
@@ -30,9 +33,10 @@ export function updateExpression(change: Change, asRead: AsRead): UpdateExpressi
     .filter(([, given]) => given !== undefined)
     .map(([attribute, given]) => `${name(attribute)} = ${value(given)}`)
   const removed = change.remove.filter((attribute) => !Object.hasOwn(change.set, attribute)).map(name)
-  const conditions = Object.entries(asRead).map(([attribute, read]) =>
-    read === undefined ? `attribute_not_exists(${name(attribute)})` : `${name(attribute)} = ${value(read)}`,
-  )
+  const conditions = Object.entries(asRead).map(([path, read]) => {
+    const aliases = path.split('.').map(name).join('.')
+    return read === undefined ? `attribute_not_exists(${aliases})` : `${aliases} = ${value(read)}`
+  })
   return {
     UpdateExpression: [
       set.length > 0 ? `SET ${set.join(', ')}` : '',

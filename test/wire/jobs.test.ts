@@ -151,7 +151,7 @@ test('a capacity failure that started a task all the same: the task is found and
 })
 
 test('a task that DescribeTasks does not show yet is waited for, not replaced', async () => {
-  await operator.aws.control('POST', '/ecs/faults', { kind: 'hidden', durationMs: 1200 })
+  await operator.aws.control('POST', '/ecs/faults', { kind: 'hidden', durationMs: 500 })
   await operator.run('shy', 'sleep 1.5')
   const job = await operator.phase('shy', 'Succeeded')
   expect(job).toMatchObject({ lastAttempt: 1, lastLaunch: 1 })

@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import { isKindName, kinds } from '../../../schemas/kinds/index.ts'
+import type { Problem } from '../../../schemas/problems.ts'
+import { ControllerError } from '../../errors.ts'
+import { type UploadRules, uploadCommand } from '../../intake/messages.ts'
+import type { Api } from '../api.ts'
+import type { HttpPorts } from '../ports.ts'
+import { failures } from '../schemas.ts'
+import { submitAndWake } from './jobs.ts'
+
+const uploadBody = z.strictObject({
+  filename: z
+    .string({ error: 'must be the name of a file' })
+    .min(1, { error: 'must not be empty' })
+    .refine((name) => Buffer.byteLength(name) <= 255, { error: 'must be at most 255 bytes' })
+    .refine((name) => !/[/\\\p{Cc}]/u.test(name) && name !== '.' && name !== '..', {
+      error: 'must be a plain name without folders',
+    })
+    .describe('Its name, without folders, at most 255 bytes. The job is named after it.'),
+  kind: z.string().max(32).optional().describe('What to do with it. Default: what uploads like it become.'),
+  contentType: z
+    .string()
+    .max(128)
+    .regex(/^[\w.+-]+\/[\w.+-]+$/, { error: 'must be a media type like video/mp4' })
+    .optional()
+    .describe('Its media type.'),
+})
+
+const uploadAnswer = z.object({
+  uploadId: z.string().describe('For POST /uploads/:id/confirm.'),
+  key: z.string().describe('Where it goes in the uploads bucket.'),
+  url: z.string().describe('PUT the file here, before expiresAt.'),
+  headers: z.record(z.string(), z.string()).describe('Headers to send with it.'),
+  expiresAt: z.iso.datetime(),
+})
+
+const confirmParams = z.strictObject({ id: z.string().max(1400).describe('uploadId of POST /uploads.') })
+
+const confirmAnswer = z.object({
+  jobId: z.string().describe('The job that the upload became.'),
+  created: z.boolean().describe('false: it was there already, made by the event of the upload.'),
+})
+
+type UploadPorts = Pick<
+  HttpPorts,
+  'jobs' | 'objects' | 'buckets' | 'presignS' | 'uploadRules' | 'randomId' | 'clock' | 'wake' | 'log'
+>
+
+export function uploadRoutes(app: Api, ports: UploadPorts): void {
+  app.post(
+    '/uploads',
+    {
+      schema: {
+        summary: 'Get a link to upload a file to',
+        body: uploadBody,
+        response: { 201: uploadAnswer, ...failures },
+      },
+    },
+    async ({ body: { filename, kind, contentType } }, reply) => {
+      const key = `${kind === undefined ? '' : `${kind}/`}${ports.randomId()}/${filename}`
+      const problems = problemsWith(key, kind, filename, ports.uploadRules)
+      if (problems.length > 0) throw ControllerError.of('REQUEST_INVALID', {}, { problems })
+      return reply.code(201).send({
+        uploadId: Buffer.from(key).toString('base64url'),
+        key,
+        url: await ports.objects.presignPut(ports.buckets.uploads, key, ports.presignS),
+        headers: contentType === undefined ? {} : { 'content-type': contentType },
+        expiresAt: new Date(ports.clock.nowMs() + ports.presignS * 1000).toISOString(),
+      })
+    },
+  )
+
+  app.post(
+    '/uploads/:id/confirm',
+    {
+      schema: {
+        summary: 'Say that a file has been uploaded, and get its job',
+        params: confirmParams,
+        response: { 200: confirmAnswer, 201: confirmAnswer, ...failures },
+      },
+    },
+    async ({ params: { id } }, reply) => {
+      const bucket = ports.buckets.uploads
+      const key = keyOf(id)
+      const head = await ports.objects.head(bucket, key)
+      if (head.is === 'missing') throw ControllerError.of('UPLOAD_MISSING', {})
+      const { etag, versionId } = head
+      // The same command as from the event of this upload, so whichever comes first makes the record and the other meets it.
+      const command = uploadCommand({ bucket, key, etag, versionId, sequencer: undefined }, ports.uploadRules)
+      if (command.do === 'ignore') throw unknownUpload(id)
+      const created = await submitAndWake(command, ports)
+      return reply
+        .code(created ? 201 : 200)
+        .header('location', `/jobs/${command.jobId}`)
+        .send({ jobId: command.jobId, created })
+    },
+  )
+}
+
+/** Whether the upload would become a job at all: said before anybody uploads gigabytes for nothing. */
+function problemsWith(
+  key: string,
+  kind: string | undefined,
+  filename: string,
+  rules: UploadRules,
+): Problem[] {
+  if (kind !== undefined) {
+    const possible = Object.entries(kinds).flatMap(([name, { input }]) => (input === 'object' ? [name] : []))
+    return isKindName(kind) && kinds[kind].input === 'object'
+      ? []
+      : [{ field: 'kind', value: JSON.stringify(kind), rule: `must be one of: ${possible.join(', ')}` }]
+  }
+  const command = uploadCommand(
+    { bucket: '', key, etag: undefined, versionId: undefined, sequencer: undefined },
+    rules,
+  )
+  if (command.do === 'submit') return []
+  const suffixes = rules.defaultKind === undefined ? [] : kinds[rules.defaultKind].uploadSuffixes
+  return suffixes.length === 0
+    ? [{ field: 'kind', value: 'nothing', rule: 'must be given: uploads here have no default kind' }]
+    : [
+        {
+          field: 'filename',
+          value: JSON.stringify(filename).slice(0, 100),
+          rule: `must end in ${suffixes.join(', ')}, or kind must be given`,
+        },
+      ]
+}
+
+/** Only keys as POST /uploads makes them: [kind/]random/filename. */
+const keyPattern = /^(?:[a-z][a-z0-9-]{0,31}\/)?[a-z0-9]{12,}\/[^/]+$/
+
+function keyOf(uploadId: string): string {
+  const key = Buffer.from(uploadId, 'base64url').toString()
+  if (Buffer.from(key).toString('base64url') !== uploadId || !keyPattern.test(key))
+    throw unknownUpload(uploadId)
+  return key
+}
+
+const unknownUpload = (uploadId: string): ControllerError =>
+  ControllerError.of(
+    'REQUEST_INVALID',
+    {},
+    {
+      problems: [
+        { field: 'id', value: uploadId.slice(0, 100), rule: 'must be an uploadId as POST /uploads gave it' },
+      ],
+    },
+  )
