@@ -1,6 +1,6 @@
 import pino from 'pino'
 import { createLog } from '../controller/log.ts'
-import { type Controller, startController } from '../controller/main.ts'
+import { type Controller, startController } from '../controller/start.ts'
 import { CannotStart, localCredentials, startLocalAws } from '../local/main.ts'
 import type { Configuration } from '../schemas/configuration.ts'
 import { exitCodes } from '../schemas/exit-codes.ts'

@@ -1,7 +1,7 @@
 import { RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs'
 import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import pino from 'pino'
-import { type Controller, startController } from '../../controller/main.ts'
+import { type Controller, startController } from '../../controller/start.ts'
 import type { Job } from '../../schemas/job.ts'
 import { readConfiguration } from '../../schemas/read-configuration.ts'
 import { controllerEnvironment } from './controller.ts'

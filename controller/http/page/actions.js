@@ -1,0 +1,52 @@
+import { jobPath, post } from './api.js'
+import { h } from './dom.js'
+import { isFinished } from './phase.js'
+
+/** What can be asked of a job in its state; what cannot is not there. */
+export function actionButtons({ jobId, phase, cancel, suspend }, { refresh, report }) {
+  const ask = (action) => async () => {
+    try {
+      await post(`${jobPath(jobId)}/${action}`)
+      report('')
+    } catch (error) {
+      report(error.message)
+    }
+    refresh()
+  }
+  const button = (action, label, attributes = {}) =>
+    h('button', { type: 'button', onclick: ask(action), ...attributes }, label)
+  if (isFinished(phase)) return [button('retry', 'Run again')]
+  return [
+    suspend ? button('resume', 'Resume') : button('suspend', 'Suspend'),
+    cancel
+      ? h('button', { type: 'button', disabled: true }, 'Cancel asked')
+      : h(
+          'button',
+          {
+            type: 'button',
+            class: 'danger',
+            onclick: async () => {
+              const sure = await confirmed(`Cancel ${jobId}?`, 'Its task is stopped. Run it again any time.', 'Cancel the job')
+              if (sure) await ask('cancel')()
+            },
+          },
+          'Cancel',
+        ),
+  ]
+}
+
+/** Asks, and resolves with the answer; Escape is a no. */
+function confirmed(title, text, yes) {
+  const dialog = document.querySelector('#ask')
+  dialog.querySelector('h2').textContent = title
+  dialog.querySelector('p').textContent = text
+  const [no, sure] = dialog.querySelectorAll('button')
+  sure.textContent = yes
+  no.onclick = () => dialog.close('no')
+  sure.onclick = () => dialog.close('yes')
+  dialog.returnValue = 'no'
+  dialog.showModal()
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true })
+  })
+}
