@@ -36,9 +36,7 @@ export const statusSchema = z
     lastSweepAt: time.describe('Last comparison of tasks and jobs.'),
     lastScanAt: time.describe('Last reading of every record.'),
     intake: z.record(z.string(), count).describe('Messages since this leader began, by what became of them.'),
-    attention: z
-      .array(z.object({ jobId: z.string(), why: z.string() }))
-      .describe('Jobs that need a person.'),
+    attention: z.array(z.object({ jobId: z.string(), why: z.string() })).describe('Jobs that need a person.'),
   })
   .describe('State of the controller.')
 

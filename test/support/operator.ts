@@ -22,7 +22,12 @@ export type Operator = {
   set(jobId: string, path: string, value: unknown): Promise<void>
   record(jobId: string): Promise<StoredJob | undefined>
   /** The record once it is in this phase (and fits, if given). */
-  phase(jobId: string, phase: string, fits?: (job: StoredJob) => boolean): Promise<StoredJob>
+  phase(
+    jobId: string,
+    phase: string,
+    fits?: (job: StoredJob) => boolean,
+    timeoutMs?: number,
+  ): Promise<StoredJob>
   /** Tasks of a job, as they truly are. */
   tasks(
     jobId: string,
@@ -89,12 +94,16 @@ export async function startOperator(
         }),
       )
     },
-    async phase(jobId, phase, fits = () => true) {
+    async phase(jobId, phase, fits = () => true, timeoutMs = 15_000) {
       let last: StoredJob | undefined
-      return until(`${jobId} to be ${phase}`, async () => {
-        last = await record(jobId)
-        return last?.phase === phase && fits(last) && last
-      }).catch((error: unknown) => {
+      return until(
+        `${jobId} to be ${phase}`,
+        async () => {
+          last = await record(jobId)
+          return last?.phase === phase && fits(last) && last
+        },
+        timeoutMs,
+      ).catch((error: unknown) => {
         throw new Error(`${error instanceof Error ? error.message : error}; it is ${JSON.stringify(last)}`)
       })
     },

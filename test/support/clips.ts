@@ -1,0 +1,173 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { access, open, readFile, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { findMediaTools, type MediaTools } from '../../worker/ffmpeg.ts'
+
+/**
+ * Small real videos, generated with ffmpeg, and files that only pretend to be videos. Nothing is downloaded.
+ * Names say what is special about a clip; all pictures are test patterns, all sounds tones.
+ */
+
+const run = promisify(execFile)
+
+/** The ffmpeg that tests use: that of the npm package, so that they say the same on every machine. */
+export const npmMediaTools = (scratch: string): Promise<MediaTools> =>
+  findMediaTools({ path: '/nonexistent', scratch, signal: new AbortController().signal })
+
+const picture = (size: string, rate: number | string, seconds: number) => [
+  ...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}:duration=${seconds}`],
+]
+const tone = (seconds: number) => ['-f', 'lavfi', '-i', `sine=frequency=440:duration=${seconds}`]
+const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p']
+const aac = ['-c:a', 'aac', '-b:a', '64k']
+
+/** Arguments between the global ones and the output path. */
+const recipes = {
+  'plain.mp4': [...picture('640x360', 25, 4), ...tone(4), ...h264, ...aac],
+  'short.mp4': [...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac],
+  'silent.mp4': [...picture('320x180', 30, 2), ...h264],
+  'odd.mkv': [...picture('321x241', 25, 2), '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv444p'],
+  'anamorphic.mp4': [...picture('360x288', 25, 2), ...h264, '-vf', 'setsar=64/45'],
+  'surround.mp4': [
+    ...picture('320x180', 25, 2),
+    ...['-f', 'lavfi', '-i', 'sine=frequency=330:duration=2,aformat=channel_layouts=5.1'],
+    ...[...h264, ...aac],
+  ],
+  'varying.mp4': [
+    ...picture('320x180', 25, 4),
+    ...tone(4),
+    // Every frame of the first half, one in five of the second.
+    ...['-vf', "select='lt(t,2)+not(mod(n,5))'", '-fps_mode', 'vfr', ...h264, ...aac],
+  ],
+  'interlaced.mp4': [
+    ...picture('360x288', 50, 2),
+    ...[
+      '-vf',
+      'tinterlace=interleave_top,setfield=tff',
+      '-flags',
+      '+ilme+ildct',
+      ...h264,
+      '-x264opts',
+      'tff=1',
+    ],
+  ],
+  'hdr.mp4': [
+    ...picture('320x180', 25, 1),
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p10le'],
+    ...['-color_primaries', 'bt2020', '-color_trc', 'smpte2084', '-colorspace', 'bt2020nc'],
+  ],
+  'fullrange.avi': [...picture('320x180', 25, 2), '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', '5'],
+  'stream.ts': [...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac],
+  'program.mpg': [...picture('320x180', 25, 2), ...tone(2), '-c:v', 'mpeg2video', '-c:a', 'mp2', '-f', 'vob'],
+  'recorded.webm': [
+    ...picture('320x180', 25, 2),
+    ...tone(2),
+    ...['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-c:a', 'libopus'],
+    ...['-live', '1'], // As browsers record: without a duration.
+  ],
+  'stream.flv': [...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac],
+  'late-video.mkv': [
+    ...picture('320x180', 25, 2),
+    ...tone(4),
+    ...['-filter_complex', '[0:v]setpts=PTS+1/TB[v]', '-map', '[v]', '-map', '1:a', ...h264, ...aac],
+  ],
+  'sound.m4a': [...tone(2), ...aac],
+  'sound-with-cover.m4a': [
+    ...['-f', 'lavfi', '-i', 'testsrc2=size=64x64:rate=1:duration=1', ...tone(2)],
+    ...[
+      '-map',
+      '0:v',
+      '-map',
+      '1:a',
+      '-c:v',
+      'mjpeg',
+      '-frames:v',
+      '1',
+      ...aac,
+      '-disposition:v:0',
+      'attached_pic',
+    ],
+  ],
+  'picture.png': ['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=1:duration=1', '-frames:v', '1'],
+  'moov-last.mp4': [...picture('640x360', 25, 4), ...tone(4), ...h264, ...aac],
+  'moov-first.mp4': [...picture('640x360', 25, 4), ...tone(4), ...h264, ...aac, '-movflags', '+faststart'],
+} as const satisfies Record<string, readonly string[]>
+
+type RecipeName = keyof typeof recipes
+type Maker = {
+  remux: (from: RecipeName, inputOptions: string[]) => Promise<void>
+  cut: (from: RecipeName, share: number) => Promise<void>
+  damage: (from: RecipeName) => Promise<void>
+  copy: (from: RecipeName) => Promise<void>
+  write: (content: string | Buffer) => Promise<void>
+}
+
+/** Files that are made out of another clip or out of nothing. */
+const derived = {
+  'portrait.mp4': (make: Maker) => make.remux('plain.mp4', ['-display_rotation', '90']),
+  'cut-moov-last.mp4': (make: Maker) => make.cut('moov-last.mp4', 0.6),
+  'cut-moov-first.mp4': (make: Maker) => make.cut('moov-first.mp4', 0.4),
+  'damaged.mp4': (make: Maker) => make.damage('moov-first.mp4'),
+  'picture.mp4': (make: Maker) => make.copy('picture.png'),
+  'empty.mp4': (make: Maker) => make.write(''),
+  'zeros.mp4': (make: Maker) => make.write(Buffer.alloc(50_000)),
+  'random.mp4': (make: Maker) => make.write(randomBytes(50_000)),
+  'text.mp4': (make: Maker) => make.write('Dear editor,\nthe video is attached.\n'),
+  'ftyp-only.mp4': (make: Maker) =>
+    make.write(
+      Buffer.concat([Buffer.from('0000001066747970', 'hex'), Buffer.from('isom\0\0\0\0'), randomBytes(9000)]),
+    ),
+  'ffconcat.mp4': (make: Maker) => make.write('ffconcat version 1.0\nfile /etc/hostname\n'),
+} as const satisfies Record<string, (make: Maker) => Promise<void>>
+
+export type ClipName = RecipeName | keyof typeof derived
+
+/** Makes clips in one folder, each once. */
+export const clipMaker = (folder: string, tools: MediaTools): ((name: ClipName) => Promise<string>) => {
+  const made = new Map<ClipName, Promise<string>>()
+  const clip = (name: ClipName): Promise<string> => {
+    const begun = made.get(name) ?? make(name)
+    made.set(name, begun)
+    return begun
+  }
+  const ffmpeg = (args: readonly string[]) =>
+    run(tools.ffmpeg.path, ['-y', '-nostdin', '-v', 'error', ...args], { env: tools.env })
+
+  const make = async (name: ClipName): Promise<string> => {
+    const path = join(folder, name)
+    await (isRecipe(name) ? ffmpeg([...recipes[name], path]) : derived[name](makerOf(path)))
+    await access(path)
+    return path
+  }
+
+  const makerOf = (path: string): Maker => ({
+    remux: async (from, inputOptions) => {
+      await ffmpeg([...inputOptions, '-i', await clip(from), '-c', 'copy', path])
+    },
+    cut: async (from, share) => {
+      const content = await readFile(await clip(from))
+      await writeFile(path, content)
+      await truncate(path, Math.floor(content.length * share))
+    },
+    damage: async (from) => {
+      const content = await readFile(await clip(from))
+      await writeFile(path, content)
+      const file = await open(path, 'r+')
+      // In the middle of the coded pictures, away from the index at the beginning.
+      for (const share of [0.4, 0.5, 0.6, 0.7])
+        await file.write(Buffer.alloc(600, 0xa5), 0, 600, Math.floor(content.length * share))
+      await file.close()
+    },
+    copy: async (from) => writeFile(path, await readFile(await clip(from))),
+    write: async (content) => writeFile(path, content),
+  })
+  return clip
+}
+
+const isRecipe = (name: ClipName): name is RecipeName => Object.hasOwn(recipes, name)
+
+/** A playlist that would read the given address if something opened it. */
+export const playlistOf = (address: string): string =>
+  `#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n${address}\n#EXT-X-ENDLIST\n`

@@ -1,0 +1,135 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { uploadJobId } from '../../schemas/ids.ts'
+import { type ClipName, clipMaker, npmMediaTools } from '../support/clips.ts'
+import { type Operator, type StoredJob, startOperator } from '../support/operator.ts'
+import { until } from '../support/wait.ts'
+
+// The main job, whole: an upload, its event, the loop, a real worker process with real ffmpeg, and what is in the bucket
+// afterwards.
+
+let operator: Operator
+let scratch: string
+let clip: (name: ClipName) => Promise<string>
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'transcode-'))
+  const tools = await npmMediaTools(scratch)
+  clip = clipMaker(scratch, tools)
+  const environment = { FFMPEG_PATH: tools.ffmpeg.path, FFPROBE_PATH: tools.ffprobe.path }
+  operator = await startOperator({ MAX_VCPU: '100' }, { environment })
+})
+afterAll(async () => {
+  await operator.close()
+  await rm(scratch, { recursive: true, force: true })
+})
+
+const upload = async (key: string, name: ClipName): Promise<string> => {
+  const { ETag: etag } = await operator.aws
+    .clients()
+    .s3.send(new PutObjectCommand({ Bucket: 'uploads', Key: key, Body: await readFile(await clip(name)) }))
+  return uploadJobId('transcode', 'uploads', key, etag ?? '')
+}
+
+const outputs = async (jobId: string): Promise<string[]> => {
+  const { Contents: contents } = await operator.aws
+    .clients()
+    .s3.send(new ListObjectsV2Command({ Bucket: 'outputs', Prefix: `results/${jobId}/` }))
+  return (contents ?? []).map(({ Key: key = '' }) => key.slice(`results/${jobId}/`.length))
+}
+
+const outcomes = (job: StoredJob) => job.attempts?.map(({ outcome }) => outcome?.class)
+
+test('an upload becomes renditions: playlists, segments, poster, metadata, and a manifest of all of it', async () => {
+  const jobId = await upload('transcode/My Wedding (1).MP4', 'plain.mp4')
+  const job = await operator.phase(jobId, 'Succeeded', undefined, 60_000)
+  expect(outcomes(job)).toEqual(['success'])
+  expect(job.progress).toMatchObject({ percent: 100 })
+  const files = await outputs(jobId)
+  expect(files).toEqual(
+    expect.arrayContaining([
+      'master.m3u8',
+      'poster.jpg',
+      'metadata.json',
+      'manifest.json',
+      '360p/index.m3u8',
+      'audio/index.m3u8',
+    ]),
+  )
+  const answer = await fetch(`${operator.controller.url}/jobs/${jobId}/outputs`)
+  const manifest = (await answer.json()) as { files: { key: string; url: string; bytes: number }[] }
+  expect(manifest.files.map(({ key }) => key.split(`${jobId}/`).at(-1)).sort()).toEqual(
+    files.filter((name) => name !== 'manifest.json').sort(),
+  )
+  const master = manifest.files.find(({ key }) => key.endsWith('master.m3u8'))
+  const text = await (await fetch(master?.url ?? '')).text()
+  expect(text).toMatch(/^#EXTM3U/)
+  expect(text).toMatch(/RESOLUTION=640x360/)
+})
+
+test('an upload that is no video fails once, with a code and a sentence for people, and nothing is published', async () => {
+  const jobId = await upload('transcode/text.mp4', 'text.mp4')
+  const job = await operator.phase(jobId, 'Failed', undefined, 30_000)
+  expect(job.reason).toBe('PermanentFailure')
+  expect(job.report?.code).toMatch(/^INPUT_/)
+  expect(job.message).toMatch(/\w+ \w+/)
+  expect(outcomes(job)).toEqual(['failed'])
+  expect(await outputs(jobId)).toEqual([])
+})
+
+test('the object is replaced after it was queued: the job fails as changed, and the new one is a job of its own', async () => {
+  const before = await upload('transcode/replaced.mp4', 'short.mp4')
+  const after = await upload('transcode/replaced.mp4', 'silent.mp4')
+  expect(after).not.toBe(before)
+  await operator.phase(after, 'Succeeded', undefined, 60_000)
+  const first = await until(
+    'the first job to end',
+    async () => {
+      const job = await operator.record(before)
+      return (job?.phase === 'Failed' || job?.phase === 'Succeeded') && job
+    },
+    60_000,
+  )
+  // The first one may have read the object before it was replaced; if not, it says so.
+  if (first.phase === 'Failed') expect(first.report?.code).toBe('INPUT_CHANGED')
+})
+
+test('a worker that is killed is replaced, and the outputs are whole', async () => {
+  const jobId = await upload('transcode/killed.mp4', 'moov-first.mp4')
+  await operator.phase(jobId, 'Running', (job) => job.claim !== undefined, 30_000)
+  const [task] = await operator.tasks(jobId)
+  await operator.aws.control('POST', `/ecs/tasks/${task?.taskId}/stop`, {
+    stopCode: 'InfrastructureHealth',
+    reason: 'Host lost',
+  })
+  await operator.set(jobId, 'spec.limits', { backoff: { initial: 0, max: 0 } })
+  const job = await operator.phase(jobId, 'Succeeded', undefined, 60_000)
+  expect(outcomes(job)?.at(-1)).toBe('success')
+  expect(job.counts?.failed).toBe(0)
+  expect(await outputs(jobId)).toContain('manifest.json')
+})
+
+test('cancelled while it encodes: the worker ends, nothing is published, nothing of it stays behind', async () => {
+  const jobId = await upload('transcode/cancelled.mp4', 'plain.mp4')
+  await operator.phase(jobId, 'Running', (job) => job.claim !== undefined, 30_000)
+  const answer = await fetch(`${operator.controller.url}/jobs/${jobId}/cancel`, { method: 'POST' })
+  expect(answer.status).toBeLessThan(300)
+  await operator.phase(jobId, 'Cancelled', undefined, 30_000)
+  expect(await outputs(jobId)).not.toContain('manifest.json')
+})
+
+test('the same bytes again after success are a duplicate, and nothing runs', async () => {
+  const jobId = await upload('transcode/twice.mp4', 'short.mp4')
+  await operator.phase(jobId, 'Succeeded', undefined, 60_000)
+  const before = operator.controller.status().intake.duplicate ?? 0
+  expect(await upload('transcode/twice.mp4', 'short.mp4')).toBe(jobId)
+  await until(
+    'the duplicate to be counted',
+    () => (operator.controller.status().intake.duplicate ?? 0) > before,
+  )
+  expect(await operator.record(jobId)).toMatchObject({ generation: 1, lastAttempt: 1 })
+  expect(await operator.tasks(jobId)).toHaveLength(1)
+})
