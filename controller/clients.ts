@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { ECSClient } from '@aws-sdk/client-ecs'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { DynamoDBDocumentClient, NumberValue } from '@aws-sdk/lib-dynamodb'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { Configuration } from '../schemas/configuration.ts'
 
@@ -14,6 +14,16 @@ const longPollTimeoutMs = 30_000
 
 const timeouts = (requestTimeout: number) =>
   new NodeHttpHandler({ connectionTimeout: connectionTimeoutMs, requestTimeout, throwOnRequestTimeout: true })
+
+/**
+ * A number of DynamoDB, which has up to 38 digits. What a JavaScript number cannot hold stays as it is, in a wrapper that
+ * is written back the same: users may put such numbers into records, and reading one must never fail.
+ */
+export function readNumber(text: string): number | NumberValue {
+  const value = Number(text)
+  const isExact = text.replace(/^-?[0.]*|[eE].*$|\./g, '').length <= 15 || String(value) === text
+  return isExact && (!Number.isInteger(value) || Number.isSafeInteger(value)) ? value : NumberValue.from(text)
+}
 
 export type Clients = ReturnType<typeof createClients>
 
@@ -35,7 +45,10 @@ export function createClients(configuration: Configuration) {
   const ecs = new ECSClient({ ...common, requestHandler: http, maxAttempts: 1 })
   const logs = new CloudWatchLogsClient({ ...common, requestHandler: http })
   return {
-    dynamo: DynamoDBDocumentClient.from(dynamoDb, { marshallOptions: { removeUndefinedValues: true } }),
+    dynamo: DynamoDBDocumentClient.from(dynamoDb, {
+      marshallOptions: { removeUndefinedValues: true },
+      unmarshallOptions: { wrapNumbers: readNumber },
+    }),
     s3,
     sqs,
     ecs,

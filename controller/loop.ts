@@ -1,5 +1,5 @@
 import { isLive, isTerminal, type Job, livePhases, type Phase, phases } from '../schemas/job.ts'
-import { dueLine } from '../schemas/resources.ts'
+import { isKindName } from '../schemas/kinds/index.ts'
 import type { Status } from '../schemas/status.ts'
 import { createAdmitter } from './admit/admission.ts'
 import type { Pacer } from './admit/pacer.ts'
@@ -9,6 +9,7 @@ import { countAction, type Metrics } from './metrics.ts'
 import type { Policy } from './policy.ts'
 import { type ActPorts, LostRace } from './reconcile/act.ts'
 import type { Action } from './reconcile/decide.ts'
+import { capacityKey } from './reconcile/launch.ts'
 import type { Memory } from './reconcile/memory.ts'
 import { createObserver } from './reconcile/observe.ts'
 import { type Accepted, type ReconcilePorts, reconcile } from './reconcile/reconcile.ts'
@@ -49,8 +50,10 @@ const publishEveryMs = 5000
 const housekeepingAtMostMs = 5000
 const listPassEveryMs = 1000
 const persistentFailures = 5
+const evidenceArrivesMs = 5000
 const rereadCycleMs = 10 * 60_000
 const pageSize = 100
+const submittedPages = 10
 
 /** The leader: everything that makes jobs move. One of it runs at a time; a second one would only waste work. */
 export function createLoop(ports: LoopPorts) {
@@ -64,6 +67,7 @@ export function createLoop(ports: LoopPorts) {
   const stopping = new AbortController()
   const passes = new Map<string, number>()
   let admission: Ticker | undefined
+  const startedMs = clock.nowMs()
   let rereadFrom: Item | undefined
   const housekeepingEveryMs = Math.min(housekeepingAtMostMs, ports.times.resyncMs / 2)
 
@@ -78,11 +82,12 @@ export function createLoop(ports: LoopPorts) {
     counts.set(to, (counts.get(to) ?? 0) + 1)
   }
 
-  const observer = createObserver(ports.runner, pacers.describeTasks, memory, clock)
+  const observer = createObserver(ports.runner, pacers.describeTasks, memory, clock, onError('poll'))
   const reconcilePorts: ReconcilePorts = {
     ...ports,
     observer,
-    wantListPass: (jobId, fromMs) => passes.set(jobId, fromMs),
+    // Evidence that waits in the queue has to arrive first: what it tells must not be launched again.
+    wantListPass: (jobId, fromMs) => passes.set(jobId, Math.max(fromMs, startedMs + evidenceArrivesMs)),
     onStep,
     onAccepted,
     onMoved(from, to) {
@@ -90,6 +95,12 @@ export function createLoop(ports: LoopPorts) {
       admission?.nudge()
     },
     onSettled,
+    onUnanswered: (jobId, reason) =>
+      log.warn({ jobId, action: 'runTask', reason }, `runTask ${jobId}: no answer yet, will be sent again`),
+    onLaunch(job, result) {
+      const attempt = job.attempts.at(-1)
+      if (attempt) admitter[result](capacityKey(attempt.capacity, attempt.cpu, attempt.memory))
+    },
   }
 
   const workqueue = createWorkqueue({
@@ -98,7 +109,7 @@ export function createLoop(ports: LoopPorts) {
       const next = await reconcile(jobId, reconcilePorts)
       endTimer()
       metrics.reconciles.inc({ result: 'ok' })
-      memory.setAttention(`error:${jobId}`, undefined)
+      memory.setAttention(jobId, 'error', undefined)
       if (next !== 'whenWoken') workqueue.add(jobId, next.lookAgainMs)
     },
     onError(jobId, error, failures) {
@@ -111,7 +122,8 @@ export function createLoop(ports: LoopPorts) {
       log.error({ err: error, jobId, failures }, 'reconcile failed; will be tried again')
       if (failures >= persistentFailures)
         memory.setAttention(
-          `error:${jobId}`,
+          jobId,
+          'error',
           `${jobId} fails to reconcile: ${error instanceof Error ? error.message : error}`,
         )
     },
@@ -123,7 +135,8 @@ export function createLoop(ports: LoopPorts) {
   const admitter = createAdmitter({
     ...ports,
     launches: pacers.runTask,
-    onAdmitted: (jobId) => workqueue.add(jobId),
+    wake: (jobId) => workqueue.add(jobId),
+    onError: onError('admission'),
   })
 
   function onStep(jobId: string, fence: string | undefined, action: Action): void {
@@ -138,12 +151,13 @@ export function createLoop(ports: LoopPorts) {
 
   function onAccepted({ jobId, kind, from, phase, reason, message }: Accepted): void {
     move(from, phase)
-    metrics.jobsAccepted.inc({ kind, phase })
+    metrics.jobsAccepted.inc({ kind: isKindName(kind) ? kind : 'unknown', phase })
     log.info({ jobId, action: 'accept', reason, message }, `accept ${jobId}: ${reason}`)
     admission?.nudge()
   }
 
   function onSettled(job: Job, arn: string | undefined, phase: Phase, outcome: string): void {
+    const receipts = arn === undefined ? [] : memory.dropEvidence(arn)
     memory.forget(job.jobId)
     const { kind } = job
     if (outcome !== 'none') metrics.attemptsEnded.inc({ kind, outcome })
@@ -151,7 +165,6 @@ export function createLoop(ports: LoopPorts) {
       metrics.jobsFinished.inc({ kind, phase })
       metrics.jobSeconds.observe({ kind }, (clock.nowMs() - Date.parse(job.acceptedAt)) / 1000)
     }
-    const receipts = arn === undefined ? [] : memory.dropEvidence(arn)
     if (receipts.length > 0) ports.deleteEvents(receipts).catch(onError('deleteEvents'))
     admission?.nudge()
   }
@@ -167,14 +180,37 @@ export function createLoop(ports: LoopPorts) {
       do {
         const page = await jobs.inPhase(phase, { limit: 1000, from })
         for (const jobId of page.ids) {
-          const stored = readStored(await jobs.get(jobId))
-          if (stored.is === 'accepted' && isLive(stored.job.phase)) memory.track(stored.job)
+          await loadJob(jobId).catch(onError('load'))
           workqueue.add(jobId)
         }
         from = page.next
       } while (from)
     }
+    // Tasks of jobs that were overwritten or deleted while nobody looked: known before anything new is admitted.
+    await runSweep()
     for (const phase of phases) counts.set(phase, await jobs.countPhase(phase))
+  }
+
+  async function loadJob(jobId: string): Promise<void> {
+    const stored = readStored(await jobs.get(jobId))
+    if (stored.is === 'accepted' && isLive(stored.job.phase)) memory.track(stored.job)
+  }
+
+  /** Oldest first, and a few pages on: records that fail again and again must not hide the ones behind them. */
+  async function wakeSubmitted(): Promise<void> {
+    let from: Item | undefined
+    for (let pages = 0; pages < submittedPages; pages += 1) {
+      const page = await jobs.inPhase('Submitted', { limit: pageSize, from })
+      wakeAll(page.ids)
+      if (!page.next) return
+      from = page.next
+    }
+  }
+
+  /** Back-off that is over. Those that wait for a listing of the cluster have been here before. */
+  async function wakeDue(): Promise<void> {
+    const due = await jobs.due(clock.nowMs(), Math.min(1000, pageSize + passes.size))
+    wakeAll(due.map(({ jobId }) => jobId).filter((jobId) => !passes.has(jobId)))
   }
 
   async function pollTasks(): Promise<void> {
@@ -205,7 +241,16 @@ export function createLoop(ports: LoopPorts) {
     wakeAll(due)
   }
 
-  const sweepPorts = { installation: policy.installation, wake: (jobId: string) => workqueue.add(jobId) }
+  const sweepPorts = {
+    installation: policy.installation,
+    wake: (jobId: string) => workqueue.add(jobId),
+    onError: onError('sweep'),
+  }
+
+  async function runSweep(): Promise<void> {
+    await sweep({ ...ports, ...sweepPorts }).catch(onError('sweep'))
+    times.lastSweepAt = new Date(clock.nowMs()).toISOString()
+  }
 
   function status(): Status {
     const usage = memory.usage()
@@ -259,16 +304,8 @@ export function createLoop(ports: LoopPorts) {
     /** Resolves once everything that lives is known and work has begun. */
     async start(): Promise<void> {
       await load()
-      every(
-        'submitted',
-        async () => wakeAll((await jobs.inPhase('Submitted', { limit: pageSize })).ids),
-        () => submittedEveryMs,
-      )
-      every(
-        dueLine,
-        async () => wakeAll((await jobs.due(clock.nowMs(), pageSize)).map(({ jobId }) => jobId)),
-        () => dueEveryMs,
-      )
+      every('submitted', wakeSubmitted, () => submittedEveryMs)
+      every('due', wakeDue, () => dueEveryMs)
       admission = every(
         'admission',
         () => admitter.pass(),
@@ -295,10 +332,7 @@ export function createLoop(ports: LoopPorts) {
       metrics.intake.inc({ result })
     },
 
-    async sweep(): Promise<void> {
-      await sweep({ ...ports, ...sweepPorts }).catch(onError('sweep'))
-      times.lastSweepAt = new Date(clock.nowMs()).toISOString()
-    },
+    sweep: runSweep,
 
     async scan(): Promise<void> {
       const counted = await scan({ ...ports, ...sweepPorts }, stopping.signal).catch(onError('scan'))

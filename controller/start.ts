@@ -19,7 +19,7 @@ import { type ConsumerOptions, consume, deleteMessages, sendMessage } from './in
 import type { Logger } from './log.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { policyOf } from './policy.ts'
+import { policyOf, vcpuCeiling } from './policy.ts'
 import { createMemory, type Memory } from './reconcile/memory.ts'
 import { createEcsRunner } from './run/ecs.ts'
 import { createLogReader } from './run/logs.ts'
@@ -67,7 +67,7 @@ export async function startController(configuration: Configuration, log: Logger)
   const urls = await checkInfrastructure(configuration, clients.sqs, jobs, control)
   const readiness: Parts['readiness'] = { ready: false, why: 'Still reading what runs' }
   const metrics = createMetrics()
-  const memory = createMemory(clock)
+  const memory = createMemory(clock, configuration.VISIBILITY_GRACE_S * 1000)
   const parts: Parts = { configuration, log, clients, metrics, memory, jobs, control, urls, readiness }
 
   const server = createHttpServer(httpPorts(parts))
@@ -153,6 +153,7 @@ function leaderLoop(parts: Parts, lastScanAt: string | undefined): Loop {
     policy: policyOf(configuration),
     launch: {
       installation: configuration.INSTALLATION,
+      vcpuCeiling: (queue) => vcpuCeiling(policyOf(configuration), queue),
       cluster: configuration.CLUSTER,
       subnets: configuration.SUBNETS,
       securityGroups: configuration.SECURITY_GROUPS,

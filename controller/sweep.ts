@@ -17,10 +17,10 @@ export type SweepPorts = {
   clock: Clock
   installation: string
   wake: (jobId: string) => void
+  /** One record or task that fails does not keep the others from being looked at. */
+  onError: (error: unknown) => void
 }
 
-// A task that was launched a moment ago may be ahead of what we have read about its job.
-const youngTaskMs = 60_000
 const scanPageSize = 100
 const scanPauseMs = 200
 
@@ -58,7 +58,7 @@ export const arnsByLaunch = (looks: readonly TaskLook[]): Map<string, string> =>
 /** Compares both full lists: live tasks without a job become strays, live jobs that nobody watches are woken. */
 export async function sweep(ports: SweepPorts): Promise<void> {
   const { looks } = await listOurTasks(ports)
-  for (const look of looks) if (look.stop === undefined) await checkTask(look, ports)
+  for (const look of looks) if (look.stop === undefined) await checkTask(look, ports).catch(ports.onError)
   for (const phase of livePhases) {
     let from: Item | undefined
     do {
@@ -74,10 +74,7 @@ async function checkTask(look: TaskLook, ports: SweepPorts): Promise<void> {
   if (!started || ports.memory.isCurrent(started.jobId, look.arn)) return
   const item = await ports.jobs.get(started.jobId)
   // The fence decides: the intent is written before RunTask, so a task whose fence is not in the record is outlived.
-  if (item?.fence !== started.fence) {
-    if (ports.clock.nowMs() - (look.createdAtMs ?? 0) < youngTaskMs) return
-    ports.memory.addStray(started.jobId, look.arn, look.desiredStatus)
-  }
+  if (item?.fence !== started.fence) ports.memory.addStray(started.jobId, look.arn, look.desiredStatus)
   ports.wake(started.jobId)
 }
 
@@ -95,11 +92,9 @@ export async function scan(ports: SweepPorts, signal: AbortSignal): Promise<Phas
     const page = await ports.jobs.scan(from, scanPageSize)
     for (const item of page.items) {
       const stored = readStored(item)
-      if (stored.is !== 'tombstone') {
-        const phase = String(item.phase)
-        counts.set(phase, (counts.get(phase) ?? 0) + 1)
-      }
-      await checkRecord(item, stored, ports)
+      const known = counts.get(String(item.phase))
+      if (stored.is !== 'tombstone' && known !== undefined) counts.set(String(item.phase), known + 1)
+      await checkRecord(item, stored, ports).catch(ports.onError)
     }
     from = page.next
     if (from) await ports.clock.sleep(scanPauseMs, signal)

@@ -32,13 +32,15 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
   const ready = new Map<string, number>()
   const running = new Set<string>()
   const again = new Map<string, number>()
-  const failures = new Map<string, number>()
+  const failures = new Map<string, { count: number; retryAtMs: number }>()
   let dropped = 0
   let stopping: (() => void) | undefined
 
   const add = (key: string, delayMs = 0): void => {
     if (stopping || !Number.isFinite(delayMs)) return
-    const dueMs = clock.monotonicMs() + Math.max(0, delayMs)
+    // Whoever wakes a key that fails, it does not come back before its retry is due.
+    const nowMs = clock.monotonicMs()
+    const dueMs = Math.max(nowMs + Math.max(0, delayMs), failures.get(key)?.retryAtMs ?? 0)
     if (running.has(key)) {
       again.set(key, Math.min(again.get(key) ?? Number.POSITIVE_INFINITY, dueMs))
       return
@@ -52,12 +54,12 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
     }
     waiting?.cancel()
     delayed.delete(key)
-    if (delayMs <= 0) {
+    if (dueMs <= nowMs) {
       ready.set(key, dueMs)
       pump()
       return
     }
-    const cancel = clock.after(delayMs, () => {
+    const cancel = clock.after(dueMs - nowMs, () => {
       delayed.delete(key)
       ready.set(key, dueMs)
       pump()
@@ -75,21 +77,19 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
   }
 
   const run = async (key: string): Promise<void> => {
-    let retryMs: number | undefined
     try {
       await work(key)
       failures.delete(key)
     } catch (error) {
-      const count = (failures.get(key) ?? 0) + 1
-      failures.set(key, count)
-      retryMs = Math.min(retryFirstMs * 2 ** (count - 1), retryMaxMs)
+      const count = (failures.get(key)?.count ?? 0) + 1
+      const retryMs = Math.min(retryFirstMs * 2 ** (count - 1), retryMaxMs)
+      failures.set(key, { count, retryAtMs: clock.monotonicMs() + retryMs })
       onError(key, error, count)
     }
     running.delete(key)
-    const againAtMs = again.get(key)
+    const againAtMs = again.get(key) ?? (failures.has(key) ? 0 : undefined)
     again.delete(key)
-    if (againAtMs !== undefined) add(key, Math.max(againAtMs - clock.monotonicMs(), retryMs ?? 0))
-    else if (retryMs !== undefined) add(key, retryMs)
+    if (againAtMs !== undefined) add(key, againAtMs - clock.monotonicMs())
     if (running.size === 0) stopping?.()
     pump()
   }

@@ -28,6 +28,7 @@ export const specBounds = {
   policyRules: 20,
   labels: 20,
   paramsBytes: 16_384,
+  paramsDepth: 20,
 } as const
 
 /** What applies when neither the job nor its kind says otherwise. */

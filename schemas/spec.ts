@@ -136,6 +136,15 @@ export const labelsSchema = z
     error: `must be at most ${specBounds.labels}`,
   })
 
+/** Whether DynamoDB can keep a value and give it back the same. */
+function isStorable(value: unknown, depth: number): boolean {
+  if (typeof value === 'number') return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+  if (typeof value !== 'object' || value === null) return typeof value !== 'bigint'
+  if (depth > specBounds.paramsDepth) return false
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
+  return isPlain && Object.values(value).every((inner) => isStorable(inner, depth + 1))
+}
+
 /** What a user asks for. Everything but what the kind needs may be left out. */
 export const specSchema = z
   .strictObject({
@@ -150,6 +159,9 @@ export const specSchema = z
       .describe('Prefix in the outputs bucket. Default results/<jobId>/.'),
     params: z
       .record(z.string(), z.unknown())
+      .refine((params) => isStorable(params, 0), {
+        error: `must be plain JSON, at most ${specBounds.paramsDepth} levels deep, with numbers of at most 15 digits`,
+      })
       .refine((params) => JSON.stringify(params).length <= specBounds.paramsBytes, {
         error: `must be at most ${specBounds.paramsBytes} characters as JSON`,
       })

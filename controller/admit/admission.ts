@@ -1,19 +1,18 @@
 import type { Clock } from '../clock.ts'
-import type { Policy } from '../policy.ts'
-import { vcpuOf } from '../reconcile/launch.ts'
+import { type Policy, vcpuCeiling } from '../policy.ts'
+import { capacityKey, capacityOf, sizeOf } from '../reconcile/launch.ts'
 import type { Memory } from '../reconcile/memory.ts'
 import type { Candidate, JobStore } from '../store/jobs.ts'
 import { readStored } from '../store/stored.ts'
-import { admit, type Heads, type Waiting, type WaitingFor } from './admit.ts'
+import { admit, type Heads, type Holds, type Waiting, type WaitingFor } from './admit.ts'
 import type { Pacer } from './pacer.ts'
 
 export type Admitter = ReturnType<typeof createAdmitter>
 
 /** How many of each line's head are looked at: the cost of a pass does not grow with the backlog. */
 const headOfLine = 50
-const sizesKept = 5000
-
-type Size = { rank: number; vcpu: number }
+const wantsKept = 5000
+const probeAtMostEveryMs = 60_000
 
 export type AdmitterPorts = {
   jobs: JobStore
@@ -21,55 +20,87 @@ export type AdmitterPorts = {
   policy: Policy
   launches: Pacer
   clock: Clock
-  onAdmitted: (jobId: string) => void
+  /** The job may start, or its place in the line does not fit its record: either way it is to be reconciled. */
+  wake: (jobId: string) => void
+  onError: (error: unknown) => void
 }
 
 /** Reads the heads of the lines, lets `admit` choose, and takes a launch token for each job that may start. */
-export function createAdmitter({ jobs, memory, policy, launches, clock, onAdmitted }: AdmitterPorts) {
-  const sizes = new Map<string, Size>()
+export function createAdmitter(ports: AdmitterPorts) {
+  const { jobs, memory, policy, launches, clock, wake, onError } = ports
+  // A refused launch takes the grace to be resolved, so with a short grace capacity may be tried sooner.
+  const probeEveryMs = Math.min(probeAtMostEveryMs, policy.visibilityGraceMs)
+  const wants = new Map<string, Waiting>()
+  const refusedAtMs = new Map<string, number>()
   let heads: Heads = new Map()
   let waitingFor: ReadonlyMap<string, WaitingFor> = new Map()
 
-  /** Index entries are candidates; what a job needs stands in its record, which is read once while it waits. */
-  async function sizeOf(candidate: Candidate): Promise<Waiting | undefined> {
-    const known = sizes.get(candidate.jobId)
-    if (known?.rank === candidate.rank) return { ...candidate, vcpu: known.vcpu }
+  /** Index entries are candidates; what a job wants stands in its record, which is read once while it waits. */
+  async function wantOf(candidate: Candidate): Promise<Waiting | undefined> {
+    const known = wants.get(candidate.jobId)
+    if (known?.rank === candidate.rank && known.queue === candidate.queue) return known
     const stored = readStored(await jobs.get(candidate.jobId))
     if (
       stored.is !== 'accepted' ||
       stored.job.phase !== 'Pending' ||
       stored.job.backlogQueue !== candidate.queue
-    )
+    ) {
+      wake(candidate.jobId)
       return undefined
-    if (sizes.size >= sizesKept) sizes.clear()
-    const vcpu = vcpuOf(stored.job)
-    sizes.set(candidate.jobId, { rank: candidate.rank, vcpu })
-    return { ...candidate, vcpu }
+    }
+    const { cpu, memory: memoryMiB } = sizeOf(stored.job, vcpuCeiling(policy, candidate.queue))
+    const capacity = capacityKey(capacityOf(stored.job), cpu, memoryMiB)
+    const want = { ...candidate, vcpu: cpu / 1024, capacity }
+    if (wants.size >= wantsKept) wants.clear()
+    wants.set(candidate.jobId, want)
+    return want
+  }
+
+  /** Each capacity that was refused is tried again by one job at a time. */
+  const holds = (): Holds =>
+    new Map(
+      [...refusedAtMs].map(([capacity, atMs]) => [
+        capacity,
+        { probe: clock.monotonicMs() - atMs >= probeEveryMs },
+      ]),
+    )
+
+  async function waitingJobs(): Promise<Waiting[]> {
+    const lines = await Promise.all(Object.keys(policy.queues).map((queue) => jobs.line(queue, headOfLine)))
+    const candidates = lines.flat().filter(({ jobId }) => !memory.has(jobId) && !memory.hasStray(jobId))
+    const looks = await Promise.allSettled(candidates.map(wantOf))
+    for (const look of looks) if (look.status === 'rejected') onError(look.reason)
+    return looks.flatMap((look) => (look.status === 'fulfilled' && look.value ? [look.value] : []))
   }
 
   return {
     waitingFor: () => waitingFor,
-    /** The job was edited: its size has to be read again. */
-    forget: (jobId: string): boolean => sizes.delete(jobId),
+    /** The job was edited: what it wants has to be read again. */
+    forget: (jobId: string): boolean => wants.delete(jobId),
+    /** There was no capacity for such a task, or there is again. */
+    refused: (capacity: string): unknown => refusedAtMs.set(capacity, clock.monotonicMs()),
+    started: (capacity: string): boolean => refusedAtMs.delete(capacity),
 
     /** One round of admission. */
     async pass(): Promise<void> {
-      const lines = await Promise.all(Object.keys(policy.queues).map((queue) => jobs.line(queue, headOfLine)))
-      const candidates = lines.flat().filter(({ jobId }) => !memory.has(jobId) && !memory.hasStray(jobId))
-      if (candidates.length === 0) {
-        heads = new Map()
-        waitingFor = new Map()
-        return
-      }
-      const waiting = (await Promise.all(candidates.map(sizeOf))).filter((job) => job !== undefined)
-      const result = admit(waiting, memory.usage(), policy, launches.available(), heads, clock.nowMs())
+      const waiting = await waitingJobs()
+      const usage = memory.usage()
+      const result = admit(waiting, usage, policy, launches.available(), heads, clock.nowMs(), holds())
       heads = result.heads
       waitingFor = result.waitingFor
-      for (const { jobId, queue, vcpu } of result.admitted) {
+      for (const { jobId, vcpu, queue } of result.neverFit)
+        memory.setAttention(
+          jobId,
+          'size',
+          `It needs ${vcpu} vCPU, and queue ${queue} never has more than ${vcpuCeiling(policy, queue)}: raise MAX_VCPU, or edit spec.resources`,
+        )
+      for (const { jobId, queue, vcpu, capacity } of result.admitted) {
         if (memory.has(jobId) || !launches.tryTake()) continue
         memory.grant(jobId, { queue, vcpu })
-        sizes.delete(jobId)
-        onAdmitted(jobId)
+        memory.setAttention(jobId, 'size', undefined)
+        wants.delete(jobId)
+        if (refusedAtMs.has(capacity)) refusedAtMs.set(capacity, clock.monotonicMs())
+        wake(jobId)
       }
     },
   }

@@ -79,7 +79,8 @@ export function accept(
     change: {
       set: { phase, ...(isTime(item.createdAt) ? {} : { createdAt: now }), ...attributes },
       remove: [...controllerAttributeNames, ...workerAttributeNames, 'expiresAt'].filter(
-        (name) => !Object.hasOwn(attributes, name),
+        // An event may have left its sequencer since the record was read.
+        (name) => !Object.hasOwn(attributes, name) && name !== 'sequencer',
       ),
     },
     phase,

@@ -1,4 +1,3 @@
-import { parseStartedBy } from '../../schemas/ids.ts'
 import type { Clock } from '../clock.ts'
 import type { Memory } from '../reconcile/memory.ts'
 import { lookAt, type RawTask } from '../run/answers.ts'
@@ -79,7 +78,7 @@ async function noteTask(
   fence: string,
   detail: RawTask,
   message: ReceivedMessage,
-  { memory, wake, clock }: HandlerPorts,
+  { jobs, memory, wake, clock }: HandlerPorts,
 ): Promise<Handled> {
   const look = lookAt(detail, clock.nowMs())
   const current = memory.watched(jobId)?.fence === fence
@@ -88,8 +87,8 @@ async function noteTask(
     wake(jobId)
     return { is: kept ? 'kept' : 'done' }
   }
-  // The intent of a launch is known here before its task can exist, so a task with another fence is outlived.
-  if (!current && parseStartedBy(detail.startedBy) && look.arn !== '')
+  // The intent of a launch is written before its task can exist, so a task with another fence is outlived.
+  if (!current && (await jobs.get(jobId))?.fence !== fence)
     memory.addStray(jobId, look.arn, look.desiredStatus)
   wake(jobId)
   return { is: 'done' }

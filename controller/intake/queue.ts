@@ -27,6 +27,7 @@ export type ConsumerOptions = {
 const retryFirstMs = 500
 const retryMaxMs = 10_000
 const longPollS = 20
+const asideCharacters = 200_000
 
 export const queueUrl = async (sqs: Sqs, name: string): Promise<string> => {
   const { QueueUrl: url } = await sqs.send(new GetQueueUrlCommand({ QueueName: name }))
@@ -113,7 +114,8 @@ async function putAside(
   await sqs.send(
     new SendMessageCommand({
       QueueUrl: rubbishUrl,
-      MessageBody: message.Body ?? ' ',
+      // With its reason, a message of full length would be too long to be sent.
+      MessageBody: (message.Body || ' ').slice(0, asideCharacters),
       MessageAttributes: {
         reason: attribute(sendable(reason)),
         messageId: attribute(message.MessageId ?? 'unknown'),

@@ -2,7 +2,7 @@ import stringify from 'safe-stable-stringify'
 import { fargateTiers, isFargateSize } from '../../schemas/fargate.ts'
 import { shortHash } from '../../schemas/ids.ts'
 import { isKindName, kindNames, kinds } from '../../schemas/kinds/index.ts'
-import { specDefaults } from '../../schemas/limits.ts'
+import { jobIdPattern, specDefaults } from '../../schemas/limits.ts'
 import { type Problem, problemsOf } from '../../schemas/problems.ts'
 import { type Settings, type Spec, specSchema } from '../../schemas/spec.ts'
 import { type Policy, vcpuCeiling } from '../policy.ts'
@@ -29,6 +29,12 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * settings or a list of problems that name the field, the value and the rule.
  */
 export function resolveSettings(jobId: string, kind: unknown, spec: unknown, policy: Policy): Resolved {
+  if (!jobIdPattern.test(jobId))
+    return invalid(
+      'jobId',
+      jobId,
+      'must be 1 to 64 letters, digits, _ and -, starting with a letter or digit',
+    )
   if (typeof kind !== 'string' || !isKindName(kind))
     return invalid('kind', kind, `must be one of: ${kindNames.join(', ')}`)
   const parsed = specSchema.safeParse(spec ?? {})

@@ -21,6 +21,10 @@ export type ActPorts = {
   launch: LaunchContext & { workerFamily: string; workerContainer: string }
   /** Asks for a full listing of the cluster that begins at `fromMs` or later. */
   wantListPass: (jobId: string, fromMs: number) => void
+  /** RunTask had no answer that says whether a task runs. */
+  onUnanswered: (jobId: string, reason: string) => void
+  /** What came of a launch: whether there is capacity for tasks like this one. */
+  onLaunch: (job: Job, result: 'started' | 'refused') => void
   /** A write moved the job from one phase to another, or into a line. */
   onMoved: (from: unknown, to: Phase | undefined) => void
   /** A job ended a launch: its evidence can go, its slot is free. */
@@ -31,7 +35,10 @@ export type ActPorts = {
 export type Next = { lookAgainMs: number } | 'whenWoken'
 
 const now: Next = { lookAgainMs: 0 }
+const paced: Next = { lookAgainMs: 1000 }
 const replayFirstMs = 1000
+// After so many sends without an answer somebody should know.
+const sendsUnnoticed = 3
 
 /**
  * Carries out one step.
@@ -60,7 +67,8 @@ export async function act(
     case 'runTask':
       return runTask(job, item, ports)
     case 'stopTask':
-      await ports.pacers.stopTask.take()
+      // Waiting here would hold up other jobs: the step is the same a moment later.
+      if (!ports.pacers.stopTask.tryTake()) return paced
       await ports.runner.stop(action.arn, `${action.reason} ${job.jobId}`)
       memory.stopAsked(job.jobId, action.arn)
       return now
@@ -140,7 +148,10 @@ function plainChange(
     case 'heal':
       return { set: { phase: action.phase, reason: action.reason }, remove: [] }
     case 'leaveLine':
-      return { set: { reason: action.reason }, remove: ['backlogQueue', 'rank'] }
+      return {
+        set: action.reason === 'Suspended' ? { reason: action.reason } : {},
+        remove: ['backlogQueue', 'rank'],
+      }
     case 'enterLine':
       return { set: { reason: action.reason, backlogQueue: action.line, rank: action.rank }, remove: [] }
     case 'adoptEdit':
@@ -191,13 +202,16 @@ async function runTask(job: Job, item: Item, ports: ActPorts): Promise<Next> {
   const { memory, clock } = ports
   const launching = job.launching
   if (launching?.request === undefined) return now
-  if (!memory.useToken(job.jobId)) await ports.pacers.runTask.take()
+  if (!memory.useToken(job.jobId) && !ports.pacers.runTask.tryTake()) return paced
   const answer = await ports.runner.runTask(launching.request)
   switch (answer.is) {
     case 'task':
+      memory.setAttention(job.jobId, 'launch', undefined)
+      ports.onLaunch(job, 'started')
       await write(item, arnChange(job, answer.arn), ['phase'], ports)
       return now
     case 'refused': {
+      if (answer.kind === 'capacity') ports.onLaunch(job, 'refused')
       const refused = {
         kind: answer.kind,
         reason: answer.reason.slice(0, 500),
@@ -210,6 +224,9 @@ async function runTask(job: Job, item: Item, ports: ActPorts): Promise<Next> {
       const sends = memory.watched(job.jobId)?.watch.sends ?? 0
       const backoffMs = Math.min(replayFirstMs * 2 ** sends, launchTimes.replayBackoffMaxMs)
       memory.sent(job.jobId, backoffMs)
+      ports.onUnanswered(job.jobId, answer.reason)
+      if (sends + 1 >= sendsUnnoticed)
+        memory.setAttention(job.jobId, 'launch', `RunTask has no answer yet: ${answer.reason}`)
       return { lookAgainMs: backoffMs }
     }
     default:

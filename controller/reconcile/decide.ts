@@ -12,7 +12,7 @@ export type Action =
   | { do: 'heal'; reason: 'PhaseEdited'; phase: 'Starting' | 'Stopping' }
   | { do: 'stopTask'; reason: StopReason | 'Stray' | 'BrokenRecord'; arn: string }
   | { do: 'finish'; reason: 'Cancelled' | 'DeadlineExceeded' | 'BrokenRecord'; phase: 'Cancelled' | 'Failed' }
-  | { do: 'leaveLine'; reason: 'Suspended' }
+  | { do: 'leaveLine'; reason: 'Suspended' | 'Finished' }
   | { do: 'enterLine'; reason: 'Queued' | 'Backoff' | 'Capacity'; line: string; rank: number }
   | { do: 'adoptEdit'; reason: 'SpecEdited' }
   | { do: 'intend'; reason: 'Admitted' | 'NothingFound' }
@@ -20,7 +20,7 @@ export type Action =
   | { do: 'recordArn'; reason: 'Adopted'; arn: string }
   | { do: 'listPass'; reason: 'LaunchUnresolved'; fromMs: number }
   /** Gives slot and fence back. With `notBeforeMs`, a full listing has to come before the next launch. */
-  | { do: 'release'; reason: 'Capacity'; notBeforeMs: number | undefined }
+  | { do: 'release'; reason: 'Capacity' | 'NothingFound'; notBeforeMs: number | undefined }
   | { do: 'settle'; reason: 'Stopped' | 'Lost' | 'StartRefused'; stop: Stop | undefined }
   | { do: 'stopIntent'; reason: StopReason }
   | { do: 'running'; reason: 'TaskRunning' }
@@ -55,7 +55,8 @@ const claims = (job: Job): boolean => isKindName(job.kind) && kinds[job.kind].cl
  * between. The rules stand in the order in which they apply; the first that matches wins.
  */
 export function decide(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number): Action {
-  if (job.fence !== undefined && !isLive(job.phase))
+  // A stop intent stands whatever somebody makes of the phase.
+  if (job.fence !== undefined && (job.stopping ? job.phase !== 'Stopping' : !isLive(job.phase)))
     return { do: 'heal', reason: 'PhaseEdited', phase: job.stopping ? 'Stopping' : 'Starting' }
 
   const stray = seen.strays.find(
@@ -63,7 +64,9 @@ export function decide(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: n
   )
   if (stray) return { do: 'stopTask', reason: 'Stray', arn: stray.arn }
 
-  if (isTerminal(job.phase)) return { do: 'nothing', reason: 'Finished' }
+  // A phase that was edited may leave a finished job in a line, where it would stand before others for ever.
+  if (isTerminal(job.phase))
+    return { do: job.backlogQueue === undefined ? 'nothing' : 'leaveLine', reason: 'Finished' }
   switch (job.phase) {
     case 'Pending':
       return decidePending(job, seen, visibilityGraceMs, nowMs)
@@ -71,22 +74,34 @@ export function decide(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: n
     case 'Running':
     case 'Stopping':
       return job.fence === undefined || job.launching === undefined
-        ? breakUp(job, seen)
+        ? breakUp(job, seen, visibilityGraceMs, nowMs)
         : decideLive(job, seen, visibilityGraceMs, nowMs)
     case 'Submitted':
-      return breakUp(job, seen)
+      return breakUp(job, seen, visibilityGraceMs, nowMs)
     default:
       throw job.phase satisfies never
   }
 }
 
 /** A record that no legal step leads to: what is known to run is stopped, then the job fails. */
-function breakUp(job: Job, seen: Seen): Action {
-  const arn = currentArn(job)
-  if (arn !== undefined && seen.task.is === 'unknown') return { do: 'look', reason: 'TaskUnknown', arn }
-  if (seen.task.is === 'live' && seen.task.desiredStatus !== 'STOPPED')
-    return { do: 'stopTask', reason: 'BrokenRecord', arn: seen.task.arn }
-  if (seen.task.is === 'live') return { do: 'wait', reason: 'TaskStopping', untilMs: untilWoken }
+function breakUp(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number): Action {
+  const { task, watch } = seen
+  const arn = job.fence === undefined ? undefined : currentArn(job)
+  if (arn !== undefined && task.is === 'unknown') return { do: 'look', reason: 'TaskUnknown', arn }
+  if (task.is === 'live') {
+    if (task.desiredStatus === 'STOPPED') return { do: 'wait', reason: 'TaskStopping', untilMs: untilWoken }
+    return stopIsDue(watch.stopAskedAtMs, nowMs)
+      ? { do: 'stopTask', reason: 'BrokenRecord', arn: task.arn }
+      : {
+          do: 'wait',
+          reason: 'TaskStopping',
+          untilMs: (watch.stopAskedAtMs ?? nowMs) + launchTimes.stopAgainMs,
+        }
+  }
+  if (task.is === 'missing' && nowMs < task.sinceMs + visibilityGraceMs)
+    return { do: 'wait', reason: 'TaskMissing', untilMs: task.sinceMs + visibilityGraceMs }
+  if (seen.strays.length > 0)
+    return { do: 'wait', reason: 'StrayStopping', untilMs: nowMs + launchTimes.stopAgainMs }
   return { do: 'finish', reason: 'BrokenRecord', phase: 'Failed' }
 }
 
@@ -102,15 +117,16 @@ function decidePending(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: n
       : { do: 'leaveLine', reason: 'Suspended' }
 
   const notBeforeMs = job.notBefore === undefined ? 0 : ms(job.notBefore)
-  const capacity = job.reason === 'Capacity'
+  // An attempt that is still open had its launch refused. The reason alone would not do: suspend and resume change it.
+  const unresolved = notBeforeMs > 0 && job.attempts.some((attempt) => attempt.outcome === undefined)
   if (notBeforeMs > nowMs) {
-    const reason = capacity ? 'Capacity' : 'Backoff'
+    const reason = unresolved ? 'Capacity' : 'Backoff'
     return job.backlogQueue === dueLine && job.rank === notBeforeMs
       ? { do: 'wait', reason, untilMs: untilWoken }
       : { do: 'enterLine', reason, line: dueLine, rank: notBeforeMs }
   }
   // A refused launch may have left a task that nobody sees yet: one full listing, begun after the grace, looks for it.
-  if (capacity && job.backlogQueue === dueLine && (seen.listPass?.begunAtMs ?? 0) < notBeforeMs)
+  if (unresolved && job.backlogQueue !== job.settings.queue && (seen.listPass?.begunAtMs ?? 0) < notBeforeMs)
     return { do: 'listPass', reason: 'LaunchUnresolved', fromMs: notBeforeMs }
   if (job.backlogQueue !== job.settings.queue || job.rank !== job.queueRank)
     return { do: 'enterLine', reason: 'Queued', line: job.settings.queue, rank: job.queueRank }
@@ -136,7 +152,8 @@ function decideLive(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: numb
     if (job.phase === 'Starting' && task.is === 'live' && task.lastStatus === 'RUNNING')
       return { do: 'running', reason: 'TaskRunning' }
   }
-  if (job.phase === 'Stopping' && job.stopping === undefined) return breakUp(job, seen)
+  if (job.phase === 'Stopping' && job.stopping === undefined)
+    return breakUp(job, seen, visibilityGraceMs, nowMs)
   if (
     job.stopping &&
     task.is === 'live' &&
@@ -167,7 +184,7 @@ function isLost(
 /** The launch protocol while no ARN is known: replay, then one listing, then the next launch. */
 function decideLaunch(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number): Action {
   const launching = job.launching
-  if (launching?.request === undefined) return breakUp(job, seen)
+  if (launching?.request === undefined) return breakUp(job, seen, visibilityGraceMs, nowMs)
   const launchedMs = ms(launching.launchedAt)
   const pass = seen.listPass
   if (launching.refused) {
@@ -190,9 +207,21 @@ function decideLaunch(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: nu
   if (pass === undefined || pass.begunAtMs < passFromMs)
     return { do: 'listPass', reason: 'LaunchUnresolved', fromMs: passFromMs }
   if (pass.arn !== undefined) return { do: 'recordArn', reason: 'Adopted', arn: pass.arn }
-  return job.counts.infra >= job.settings.limits.infrastructureAttempts
-    ? { do: 'settle', reason: 'Lost', stop: undefined }
+  const isEnded = job.stopping !== undefined || job.report?.fence === job.fence
+  if (isEnded) return { do: 'settle', reason: 'Lost', stop: undefined }
+  // Nothing runs, and nothing more is wanted: Pending is where a wish or a deadline is followed.
+  if (isUnwanted(job, nowMs)) return { do: 'release', reason: 'NothingFound', notBeforeMs: undefined }
+  if (job.counts.infra >= job.settings.limits.infrastructureAttempts)
+    return { do: 'settle', reason: 'Lost', stop: undefined }
+  return seen.strays.length > 0
+    ? { do: 'wait', reason: 'StrayStopping', untilMs: nowMs + visibilityGraceMs }
     : { do: 'intend', reason: 'NothingFound' }
+}
+
+/** Whether a launch that came to nothing would only be stopped again. */
+const isUnwanted = (job: Job, nowMs: number): boolean => {
+  const { cancel, suspend } = wishesOf(job.spec)
+  return cancel || suspend || nowMs >= afterS(job.acceptedAt, job.settings.limits.deadline)
 }
 
 /** The first reason there is to stop the task, if any. Every one reads as "how long is left?". */
@@ -211,8 +240,13 @@ function stopTimes(job: Job, seen: Seen): { reason: StopReason; atMs: number }[]
   ]
   if (task.is === 'live' && task.startedAtMs !== undefined)
     times.push({ reason: 'AttemptTimeout', atMs: task.startedAtMs + limits.attemptTimeout * 1000 })
-  if (watch.runningSinceMs === undefined && job.phase === 'Starting')
-    times.push({ reason: 'StartTimeout', atMs: watch.sinceMs + limits.startTimeout * 1000 })
+  const hasRun = watch.runningSinceMs !== undefined || (task.is === 'live' && task.startedAtMs !== undefined)
+  if (!hasRun && job.phase === 'Starting')
+    times.push({
+      reason: 'StartTimeout',
+      // Waiting for RunTask counts for nothing: the task can only start once there is one.
+      atMs: (watch.arnSinceMs ?? watch.sinceMs) + limits.startTimeout * 1000,
+    })
   if (claims(job) && job.claim === undefined && watch.runningSinceMs !== undefined)
     times.push({ reason: 'ClaimTimeout', atMs: watch.runningSinceMs + launchTimes.claimTimeoutMs })
   if (claims(job) && job.claim !== undefined && job.report === undefined)

@@ -22,6 +22,8 @@ export type LaunchContext = {
   subnets: readonly string[]
   securityGroups: readonly string[]
   assignPublicIp: 'ENABLED' | 'DISABLED'
+  /** The most vCPUs that a job of this queue can ever have: a larger next size would never be admitted. */
+  vcpuCeiling: (queue: string) => number
 }
 
 /** Which task definition a job wants, by family (newest revision) or family:revision. */
@@ -29,10 +31,10 @@ export const taskDefinitionOf = (job: Job, workerFamily: string): string =>
   job.kind === 'container' ? (job.settings.params as ContainerParams).taskDefinition : workerFamily
 
 /** Size of the next task: what was asked for, or more after the last attempt ran out of memory. */
-export function sizeOf(job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>): {
-  cpu: number
-  memory: number
-} {
+export function sizeOf(
+  job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>,
+  vcpuCeiling = Number.POSITIVE_INFINITY,
+): { cpu: number; memory: number } {
   const { resources, limits } = job.settings
   const last = attemptsOfGeneration(job).at(-1)
   const size =
@@ -41,7 +43,7 @@ export function sizeOf(job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>): 
       : { cpu: resources.cpu, memory: resources.memory }
   if (last?.outcome?.class !== 'outOfMemory') return size
   const larger = nextLargerMemory(size.cpu, size.memory, limits.maxMemory)
-  return larger ? { cpu: larger.cpu, memory: larger.memoryMiB } : size
+  return larger && larger.cpu / 1024 <= vcpuCeiling ? { cpu: larger.cpu, memory: larger.memoryMiB } : size
 }
 
 const attemptsOfGeneration = (job: Pick<Job, 'attempts' | 'acceptedAt'>): readonly Attempt[] =>
@@ -65,7 +67,7 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
   const launch = job.lastLaunch + 1
   const fence: Fence = { uid: job.uid, attempt, launch }
   const now = new Date(nowMs).toISOString()
-  const size = sizeOf(job)
+  const size = sizeOf(job, context.vcpuCeiling(job.settings.queue))
   const capacity = capacityOf(job)
   const entry: Attempt = {
     n: attempt,
@@ -154,8 +156,10 @@ function containerOverride(job: Job, fence: Fence): Record<string, unknown> {
   }
 }
 
-/** vCPUs that a job's next or current task takes from the limits. */
-export const vcpuOf = (job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt' | 'phase'>): number => {
-  const open = job.attempts.find((attempt) => attempt.outcome === undefined)
-  return (open && job.phase !== 'Pending' ? open.cpu : sizeOf(job).cpu) / 1024
-}
+/** vCPUs that the task of a live job takes from the limits. */
+export const liveVcpu = (job: Pick<Job, 'settings' | 'attempts'>): number =>
+  (job.attempts.find((attempt) => attempt.outcome === undefined)?.cpu ?? job.settings.resources.cpu) / 1024
+
+/** What there is capacity for, or not: tasks of one capacity provider and size. */
+export const capacityKey = (capacity: string, cpu: number, memory: number): string =>
+  `${capacity} ${cpu}/${memory}`

@@ -1,9 +1,10 @@
+import { parseStartedBy } from '../../schemas/ids.ts'
 import { isLive, type Job } from '../../schemas/job.ts'
 import type { Usage, Use } from '../admit/admit.ts'
 import type { Clock } from '../clock.ts'
 import type { TaskLook } from '../run/answers.ts'
 import { currentArn } from './decide.ts'
-import { vcpuOf } from './launch.ts'
+import { liveVcpu } from './launch.ts'
 import type { ListPass, Seen, SpecEdit, Stray, TaskSeen, Watch } from './seen.ts'
 
 /** One live job, as its leader keeps it: ids, sizes and times, never the record. Times are of the monotonic clock. */
@@ -17,12 +18,26 @@ type Watched = {
   readAtMs: number
   /** Admission took the launch token of the first send. */
   tokenTaken: boolean
+  /** The claim has been seen: silence counts from here. */
+  claimed: boolean
   watch: Watch
 }
 
-type StrayTask = { desiredStatus: string; stopAskedAtMs: number | undefined }
+type StrayTask = {
+  desiredStatus: string
+  stopAskedAtMs: number | undefined
+  missingSinceMs: number | undefined
+}
 type Evidence = { look: TaskLook; receipts: string[] }
 type Grant = { queue: string; vcpu: number }
+
+const launchOf = (look: TaskLook): string => {
+  const started = parseStartedBy(look.startedBy)
+  return started ? `${started.jobId}/${started.fence}` : ''
+}
+
+/** What a job may need a person for; one sentence for each. */
+export type AttentionTopic = 'edit' | 'error' | 'launch' | 'size'
 
 export type Memory = ReturnType<typeof createMemory>
 
@@ -33,12 +48,13 @@ const attentionKept = 100
  * What a leader knows besides the table. All of it can be lost at any time: it is rebuilt by looking, and only makes the
  * leader wait again.
  */
-export function createMemory(clock: Clock) {
+export function createMemory(clock: Clock, visibilityGraceMs: number) {
   const live = new Map<string, Watched>()
   const grants = new Map<string, Grant>()
   const strays = new Map<string, Map<string, StrayTask>>()
   const evidence = new Map<string, Evidence>()
-  const attention = new Map<string, string>()
+  const evidenceByLaunch = new Map<string, string>()
+  const attention = new Map<string, { jobId: string; why: string }>()
   let lastPass: { begunAtMs: number; byStartedBy: ReadonlyMap<string, string> } | undefined
 
   /** From the clock that never jumps to the one that records speak of. */
@@ -51,6 +67,10 @@ export function createMemory(clock: Clock) {
     const before = live.get(job.jobId)
     if (!isLive(job.phase) || job.fence === undefined) {
       if (before) forget(job.jobId)
+      // Without a fence nobody may act for the job, so a task that it still names is nobody's.
+      const left = currentArn(job)
+      if (isLive(job.phase) && left !== undefined && !strays.get(job.jobId)?.has(left))
+        addStray(job.jobId, left, 'RUNNING')
       return undefined
     }
     const nowMs = clock.monotonicMs()
@@ -63,12 +83,13 @@ export function createMemory(clock: Clock) {
       watched.watch.arnSinceMs = arn === undefined ? undefined : nowMs
     }
     const beat = job.progress?.beat ?? 0
-    if (beat !== watched.watch.beat || (job.claim !== undefined && watched.watch.beat === -1)) {
+    if (beat !== watched.watch.beat || (job.claim !== undefined && !watched.claimed)) {
       watched.watch.beat = beat
       watched.watch.beatMovedAtMs = nowMs
+      watched.claimed = job.claim !== undefined
     }
     watched.readAtMs = nowMs
-    if (arn !== undefined) strays.get(job.jobId)?.delete(arn)
+    if (arn !== undefined) removeStray(job.jobId, arn)
     live.set(job.jobId, watched)
     grants.delete(job.jobId)
     return watched
@@ -78,17 +99,18 @@ export function createMemory(clock: Clock) {
     return {
       fence: job.fence ?? '',
       queue: job.settings.queue,
-      vcpu: vcpuOf(job),
+      vcpu: liveVcpu(job),
       arn: undefined,
       look: undefined,
       missingSinceMs: undefined,
       readAtMs: nowMs,
       tokenTaken: grants.has(job.jobId),
+      claimed: false,
       watch: {
         sinceMs: nowMs,
         arnSinceMs: undefined,
         runningSinceMs: undefined,
-        beat: -1,
+        beat: 0,
         beatMovedAtMs: nowMs,
         stopAskedAtMs: undefined,
         sends: 0,
@@ -104,24 +126,41 @@ export function createMemory(clock: Clock) {
 
   function addStray(jobId: string, arn: string, desiredStatus: string): void {
     const tasks = strays.get(jobId) ?? new Map<string, StrayTask>()
-    tasks.set(arn, { stopAskedAtMs: tasks.get(arn)?.stopAskedAtMs, desiredStatus })
+    const known = tasks.get(arn)
+    tasks.set(arn, {
+      desiredStatus,
+      stopAskedAtMs: known?.stopAskedAtMs,
+      missingSinceMs: known?.missingSinceMs,
+    })
     strays.set(jobId, tasks)
   }
 
   function forget(jobId: string): void {
     const watched = live.get(jobId)
     if (watched) strayIfAlive(jobId, watched)
+    if (watched?.arn !== undefined) dropEvidence(watched.arn)
     live.delete(jobId)
+  }
+
+  function dropEvidence(arn: string): string[] {
+    const known = evidence.get(arn)
+    evidence.delete(arn)
+    if (known) evidenceByLaunch.delete(launchOf(known.look))
+    return known?.receipts ?? []
   }
 
   /** A look at a task that has just been taken; undefined: DescribeTasks did not know it. */
   function learn(jobId: string, arn: string, look: TaskLook | undefined): void {
     const nowMs = clock.monotonicMs()
     const stray = strays.get(jobId)?.get(arn)
-    if (stray) {
-      // A task that is gone or forgotten has nothing left to stop; the sweep finds it again if that was an error.
-      if (look === undefined || look.stop) removeStray(jobId, arn)
-      else stray.desiredStatus = look.desiredStatus
+    if (stray && look) {
+      if (look.stop) removeStray(jobId, arn)
+      stray.desiredStatus = look.desiredStatus
+      stray.missingSinceMs = undefined
+    } else if (stray) {
+      // Missing may mean too young: only after the grace there is nothing left to stop.
+      stray.missingSinceMs ??= nowMs
+      if (nowMs - stray.missingSinceMs >= visibilityGraceMs) removeStray(jobId, arn)
     }
     const watched = live.get(jobId)
     if (watched?.arn !== arn) return
@@ -155,8 +194,9 @@ export function createMemory(clock: Clock) {
   function seenOf(job: Job, edit: SpecEdit): Seen {
     const watched = live.get(job.jobId)
     const watch = watched?.watch ?? newWatched(job, clock.monotonicMs()).watch
-    const startedBy = lastPass?.byStartedBy.get(`${job.jobId}/${job.fence}`)
-    const listPass: ListPass | undefined = lastPass && { begunAtMs: lastPass.begunAtMs, arn: startedBy }
+    const launch = `${job.jobId}/${job.fence}`
+    const arn = lastPass?.byStartedBy.get(launch) ?? evidenceByLaunch.get(launch)
+    const listPass: ListPass | undefined = lastPass && { begunAtMs: lastPass.begunAtMs, arn }
     return {
       task: taskSeen(watched),
       strays: [...(strays.get(job.jobId) ?? [])].map(
@@ -257,19 +297,15 @@ export function createMemory(clock: Clock) {
     keepEvidence(look: TaskLook, receipt: string): boolean {
       const known = evidence.get(look.arn)
       if (!known && evidence.size >= evidenceKept) return false
+      evidenceByLaunch.set(launchOf(look), look.arn)
       evidence.set(look.arn, {
         look: known && known.look.version > look.version ? known.look : look,
         receipts: [...(known?.receipts ?? []), receipt].slice(-5),
       })
       return true
     },
-    evidenceOf: (arn: string): TaskLook | undefined => evidence.get(arn)?.look,
     /** The receipts of events that are no longer needed, to be deleted from the queue. */
-    dropEvidence(arn: string): string[] {
-      const receipts = evidence.get(arn)?.receipts ?? []
-      evidence.delete(arn)
-      return receipts
-    },
+    dropEvidence,
 
     /** What a full listing found: ARN by `jobId/fence`. */
     passDone(begunAtMs: number, byStartedBy: ReadonlyMap<string, string>): void {
@@ -277,10 +313,11 @@ export function createMemory(clock: Clock) {
     },
 
     /** Jobs that need a person, with a sentence each. */
-    setAttention(jobId: string, sentence: string | undefined): void {
-      if (sentence === undefined) attention.delete(jobId)
-      else if (attention.has(jobId) || attention.size < attentionKept) attention.set(jobId, sentence)
+    setAttention(jobId: string, topic: AttentionTopic, why: string | undefined): void {
+      const key = `${topic} ${jobId}`
+      if (why === undefined) attention.delete(key)
+      else if (attention.has(key) || attention.size < attentionKept) attention.set(key, { jobId, why })
     },
-    attention: (): { jobId: string; why: string }[] => [...attention].map(([jobId, why]) => ({ jobId, why })),
+    attention: (): { jobId: string; why: string }[] => [...attention.values()],
   }
 }

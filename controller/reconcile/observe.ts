@@ -15,7 +15,13 @@ const gatherMs = 20
  * Looks at tasks with DescribeTasks, up to 100 in one call: looks asked for at about the same time share it. What is seen
  * goes into the leader's memory before the promise resolves, so a record read afterwards is never older than the look.
  */
-export function createObserver(runner: Runner, pacer: Pacer, memory: Memory, clock: Clock) {
+export function createObserver(
+  runner: Runner,
+  pacer: Pacer,
+  memory: Memory,
+  clock: Clock,
+  onError: (error: unknown) => void,
+) {
   let gathered = new Map<string, Asked[]>()
 
   const send = async (): Promise<void> => {
@@ -57,7 +63,10 @@ export function createObserver(runner: Runner, pacer: Pacer, memory: Memory, clo
         arn,
         was: signature(memory, jobId),
       }))
-      await Promise.all(before.map(({ jobId, arn }) => lookAtTask(jobId, arn)))
+      // A call that failed leaves its tasks as they were; the others have news all the same.
+      const looks = await Promise.allSettled(before.map(({ jobId, arn }) => lookAtTask(jobId, arn)))
+      const failed = looks.find((look) => look.status === 'rejected')
+      if (failed) onError(failed.reason)
       return before
         .filter(({ jobId, arn, was }) => signature(memory, jobId) !== was || !memory.isCurrent(jobId, arn))
         .map(({ jobId }) => jobId)

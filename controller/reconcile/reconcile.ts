@@ -1,4 +1,4 @@
-import type { Job, Phase } from '../../schemas/job.ts'
+import { isTerminal, type Job, type Phase } from '../../schemas/job.ts'
 import { sentenceOf, summaryOf } from '../../schemas/problems.ts'
 import type { Clock } from '../clock.ts'
 import { accept, type InputSeen, inputToCheck } from '../intake/accept.ts'
@@ -42,6 +42,11 @@ export type Accepted = {
 export async function reconcile(jobId: string, ports: ReconcilePorts): Promise<Next> {
   await ports.observer.look(jobId)
   const stored = readStored(await ports.jobs.get(jobId))
+  if (stored.is !== 'accepted') {
+    ports.memory.dropGrant(jobId)
+    for (const topic of ['edit', 'launch', 'size'] as const)
+      ports.memory.setAttention(jobId, topic, undefined)
+  }
   switch (stored.is) {
     case 'none':
     case 'tombstone':
@@ -61,14 +66,20 @@ async function step(job: Job, item: Item, ports: ReconcilePorts): Promise<Next> 
   const { memory, policy, clock } = ports
   memory.track(job)
   const edit = editOf(job, policy)
-  memory.setAttention(
-    job.jobId,
-    edit.is === 'invalid' ? `An edit of its spec is ignored: ${edit.sentence}` : undefined,
-  )
+  memory.setAttention(job.jobId, 'edit', attentionOf(job, edit, policy))
   const action = decide(job, memory.seenOf(job, edit), policy.visibilityGraceMs, clock.nowMs())
   ports.onStep(job.jobId, job.fence, action)
   if (action.do !== 'intend') memory.dropGrant(job.jobId)
   return act(job, item, action, edit, ports)
+}
+
+/** What a person has to put right before this job can go on as wanted. */
+function attentionOf(job: Job, edit: SpecEdit, policy: Policy): string | undefined {
+  if (isTerminal(job.phase)) return undefined
+  if (edit.is === 'invalid') return `An edit of its spec is ignored: ${edit.sentence}`
+  return Object.hasOwn(policy.queues, job.settings.queue)
+    ? undefined
+    : `It waits in queue ${job.settings.queue}, which is no longer configured: add it to QUEUES, or edit spec.queue`
 }
 
 /** What a changed spec would mean. On a live job it takes effect with the next attempt, when the job is Pending again. */
@@ -125,7 +136,7 @@ async function stopStrays(jobId: string, ports: ReconcilePorts): Promise<Next> {
   const arns = memory.straysOf(jobId)
   for (const arn of arns) {
     ports.onStep(jobId, undefined, { do: 'stopTask', reason: 'Stray', arn })
-    await pacers.stopTask.take()
+    if (!pacers.stopTask.tryTake()) return { lookAgainMs: 1000 }
     await runner.stop(arn, `Stray ${jobId}`)
   }
   return arns.length > 0 ? { lookAgainMs: 30_000 } : 'whenWoken'

@@ -46,10 +46,7 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
     },
 
     /** At most 100 ARNs. Tasks that ECS does not know (too young, or forgotten) are absent from the answer. */
-    async describe(arns: readonly string[]): Promise<Map<string, TaskLook>> {
-      const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [...arns] }))
-      return new Map((tasks ?? []).map((task) => [task.taskArn ?? '', lookAt(task, nowMs())]))
-    },
+    describe,
 
     /** Asks ECS to stop a task. A task that ECS has forgotten is as good as stopped. */
     async stop(arn: string, reason: string): Promise<void> {
@@ -89,6 +86,24 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
       templates.set(key, { template, atMs: nowMs() })
       return template
     },
+  }
+
+  /**
+   * One ARN that ECS cannot read (users may write anything into a record) spoils the whole call: then each half is asked
+   * for by itself, until the bad one stands alone. It is absent, like a task that is not known.
+   */
+  async function describe(arns: readonly string[]): Promise<Map<string, TaskLook>> {
+    try {
+      const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [...arns] }))
+      return new Map((tasks ?? []).map((task) => [task.taskArn ?? '', lookAt(task, nowMs())]))
+    } catch (error) {
+      const { name, message } = describeError(error)
+      if (name !== 'InvalidParameterException' || /rate exceeded|throttling/i.test(message)) throw error
+      if (arns.length <= 1) return new Map()
+      const middle = Math.ceil(arns.length / 2)
+      const halves = await Promise.all([describe(arns.slice(0, middle)), describe(arns.slice(middle))])
+      return new Map(halves.flatMap((half) => [...half]))
+    }
   }
 
   async function lookUp(name: string, wanted: string | undefined): Promise<Template> {

@@ -26,7 +26,11 @@ export function actionButtons({ jobId, phase, cancel, suspend }, { refresh, repo
             type: 'button',
             class: 'danger',
             onclick: async () => {
-              const sure = await confirmed(`Cancel ${jobId}?`, 'Its task is stopped. Run it again any time.', 'Cancel the job')
+              const sure = await confirmed(
+                `Cancel ${jobId}?`,
+                'Its task is stopped. Run it again any time.',
+                'Cancel the job',
+              )
               if (sure) await ask('cancel')()
             },
           },
@@ -37,16 +41,25 @@ export function actionButtons({ jobId, phase, cancel, suspend }, { refresh, repo
 
 /** Asks, and resolves with the answer; Escape is a no. */
 function confirmed(title, text, yes) {
-  const dialog = document.querySelector('#ask')
-  dialog.querySelector('h2').textContent = title
-  dialog.querySelector('p').textContent = text
-  const [no, sure] = dialog.querySelectorAll('button')
-  sure.textContent = yes
-  no.onclick = () => dialog.close('no')
-  sure.onclick = () => dialog.close('yes')
-  dialog.returnValue = 'no'
+  const close = (answer) => () => dialog.close(answer)
+  const dialog = h(
+    'dialog',
+    { 'aria-label': title },
+    h('h2', {}, title),
+    h('p', {}, text),
+    h(
+      'div',
+      { class: 'buttons' },
+      h('button', { type: 'button', onclick: close('no') }, 'Keep it'),
+      h('button', { type: 'button', class: 'danger', onclick: close('yes') }, yes),
+    ),
+  )
+  document.body.append(dialog)
   dialog.showModal()
   return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true })
+    dialog.addEventListener('close', () => {
+      dialog.remove()
+      resolve(dialog.returnValue === 'yes')
+    })
   })
 }

@@ -7,12 +7,26 @@ import { duration } from './words.js'
 export function controllerPart(openTo) {
   const body = part('dl', {}, (status) => status && rows(status))
   const summary = h('summary', {}, 'Controller')
-  const forget = h('button', { type: 'button', class: 'quiet', onclick: () => { setToken(''); openTo.refresh() } }, 'Forget the token')
+  const forget = h(
+    'button',
+    {
+      type: 'button',
+      class: 'quiet',
+      onclick: () => {
+        setToken('')
+        openTo.refresh()
+      },
+    },
+    'Forget the token',
+  )
   return {
     element: h('details', { class: 'controller' }, summary, body.element, forget),
     show(status) {
-      summary.textContent = status === undefined ? 'Controller: not heard of yet' : `Controller ${status.leader.id}`
-      body.show(status && { ...status, at: undefined, ageMs: undefined, phases: undefined, attention: undefined })
+      summary.textContent =
+        status === undefined ? 'Controller: not heard of yet' : `Controller ${status.leader.id}`
+      body.show(
+        status && { ...status, at: undefined, ageMs: undefined, phases: undefined, attention: undefined },
+      )
       forget.hidden = !hasToken()
     },
   }

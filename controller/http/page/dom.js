@@ -28,7 +28,7 @@ export function part(tag, attributes, build) {
   return {
     element,
     show(data) {
-      const key = JSON.stringify(data) ?? 'nothing'
+      const key = data === undefined ? 'nothing' : JSON.stringify(data)
       if (key === shown) return
       shown = key
       element.replaceChildren(...present([build(data)]))

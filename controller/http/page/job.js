@@ -11,13 +11,21 @@ import { exact } from './words.js'
 export function jobView({ jobId, openTo, report }) {
   const head = part('div', { class: 'job-head' }, (job) => headOf(job, { refresh: openTo.refresh, report }))
   const why = part('p', { class: 'why' }, (text) => text)
-  const attention = part('div', {}, (text) => text && h('p', { class: 'attention' }, h('b', {}, 'Needs a person: '), text))
+  const attention = part(
+    'div',
+    {},
+    (text) => text && h('p', { class: 'attention' }, h('b', {}, 'Needs a person: '), text),
+  )
   const bar = part('div', { class: 'job-progress' }, progressOf)
   const state = part('dl', { class: 'state card' }, stateOf)
   const timeline = part('section', { class: 'card' }, timelineOf)
   const attempts = part('section', { class: 'card wide' }, (data) => attemptsOf(jobId, data))
   const outputs = outputsPart(jobId)
-  const result = part('div', {}, (value) => value && h('section', { class: 'card' }, h('h2', {}, 'Result'), json(value)))
+  const result = part(
+    'div',
+    {},
+    (value) => value && h('section', { class: 'card' }, h('h2', {}, 'Result'), json(value)),
+  )
   const record = part('section', { class: 'card wide' }, recordOf)
 
   return {
@@ -52,7 +60,11 @@ export function jobView({ jobId, openTo, report }) {
       attention.show(answer.attention ?? '')
       bar.show({ phase: job.phase, progress: job.progress })
       state.show(stateFrom(job, answer.until))
-      timeline.show({ createdAt: job.createdAt, history: asList(job.history), finished: isFinished(job.phase) })
+      timeline.show({
+        createdAt: job.createdAt,
+        history: asList(job.history),
+        finished: isFinished(job.phase),
+      })
       attempts.show({ attempts: asList(job.attempts), rollup: job.rollup })
       result.show(job.result)
       record.show(job)
@@ -74,11 +86,7 @@ const subOf = ({ kind, queue, generation }) => [
   generation > 1 && h('span', { title: 'run again so many times' }, `generation ${generation}`),
 ]
 
-const progressOf = ({ phase, progress }) => {
-  if (isFinished(phase)) return undefined
-  const bar = progressBar({ phase, progress })
-  return bar && [bar, progress?.etaS > 0 && h('small', {}, `about ${Math.ceil(progress.etaS)} s left`)]
-}
+const progressOf = (job) => !isFinished(job.phase) && progressBar(job)
 
 /** Side by side, like every reconciler: what is wanted, what is seen, why that differs, and when somebody looks again. */
 const stateFrom = ({ phase, spec, reason, message, taskArn, claim, progress, counts, settings }, until) => ({
@@ -101,7 +109,19 @@ const stateFrom = ({ phase, spec, reason, message, taskArn, claim, progress, cou
   lost: counts?.infra,
 })
 
-function stateOf({ wanted, phase, task, claimedAt, beatAt, reason, message, until, finished, attempts, lost }) {
+function stateOf({
+  wanted,
+  phase,
+  task,
+  claimedAt,
+  beatAt,
+  reason,
+  message,
+  until,
+  finished,
+  attempts,
+  lost,
+}) {
   const cell = (name, ...content) => h('div', {}, h('dt', {}, name), h('dd', {}, ...content))
   return [
     cell('Wanted', wanted),
@@ -162,7 +182,15 @@ function attemptsOf(jobId, { attempts, rollup }) {
         h('tbody', {}, ...attempts.toReversed().map((attempt) => attemptRow(jobId, attempt))),
       ),
     ),
-    rollup && h('p', { class: 'sub' }, `${rollup.count} older attempts are added up: `, Object.entries(rollup.byClass).map(([name, count]) => `${count} ${name}`).join(', ')),
+    rollup &&
+      h(
+        'p',
+        { class: 'sub' },
+        `${rollup.count} older attempts are added up: `,
+        Object.entries(rollup.byClass)
+          .map(([name, count]) => `${count} ${name}`)
+          .join(', '),
+      ),
   ]
 }
 

@@ -6,7 +6,7 @@ import { share } from './words.js'
 
 const pageSize = 50
 const pageMax = 1000
-const kinds = () => document.querySelector('meta[name=upload-kinds]').content.split(' ')
+const kinds = () => document.querySelector('meta[name=kinds]').content.split(' ')
 
 /** All jobs: phases with their counts, limits, what needs a person, and the table. The filter stands in the address. */
 export function listView({ query, openTo }) {
@@ -16,19 +16,45 @@ export function listView({ query, openTo }) {
     kind: query.get('kind') ?? '',
     queue: query.get('queue') ?? '',
   }
-  const counts = part('nav', { class: 'phases', 'aria-label': 'Phases' }, (byPhase) => phaseLinks(byPhase, filter))
+  const counts = part('nav', { class: 'phases', 'aria-label': 'Phases' }, (byPhase) =>
+    phaseLinks(byPhase, filter),
+  )
   const limits = part('div', { class: 'limits' }, limitMeters)
   const attention = part('div', {}, attentionList)
   const choices = part('div', { class: 'choices' }, ({ queues }) => filterChoices(queues, filter, openTo))
   const rows = keyed(h('tbody'), ({ job }) => job.jobId, jobRow)
-  const more = part('div', { class: 'more' }, (left) =>
-    left && h('button', { type: 'button', onclick: () => { limit = Math.min(pageMax, limit * 2); openTo.refresh() } }, 'Show more'),
+  const more = part(
+    'div',
+    { class: 'more' },
+    (left) =>
+      left &&
+      h(
+        'button',
+        {
+          type: 'button',
+          onclick: () => {
+            limit = Math.min(pageMax, limit * 2)
+            openTo.refresh()
+          },
+        },
+        'Show more',
+      ),
   )
   const empty = part('div', {}, (state) => state && emptyText(filter))
   const table = h(
     'table',
     { class: 'jobs' },
-    h('thead', {}, h('tr', {}, ...['Phase', 'Job', 'Kind', 'Progress', 'Attempts', 'Queue', 'When', 'Why'].map((name) => h('th', { scope: 'col' }, name)))),
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        ...['Phase', 'Job', 'Kind', 'Progress', 'Attempts', 'Queue', 'When'].map((name) =>
+          h('th', { scope: 'col' }, name),
+        ),
+      ),
+    ),
     rows.element,
   )
 
@@ -91,7 +117,12 @@ function limitMeters(given) {
       'div',
       { class: 'meter' },
       h('span', {}, name),
-      h('meter', { min: 0, max: 100, value: share(used, max), high: 90, 'aria-label': `${name} in use` }),
+      h('progress', {
+        max: 100,
+        value: share(used, max),
+        class: share(used, max) > 90 && 'high',
+        'aria-label': `${name} in use`,
+      }),
       h('span', { class: 'numbers' }, h('b', {}, used), ` of ${max}${unit}, ${Math.max(0, max - used)} free`),
     )
   return [
@@ -102,7 +133,7 @@ function limitMeters(given) {
       .map(({ name, running, maxRunning, vcpu, maxVcpu }) =>
         maxRunning === undefined
           ? meter(`Queue ${name}`, vcpu, maxVcpu, ' vCPU')
-          : meter(`Queue ${name}`, running, maxRunning, ' tasks'),
+          : meter(`Queue ${name}`, running, maxRunning, ''),
       ),
   ]
 }
@@ -113,7 +144,11 @@ const attentionList = (entries) =>
     'section',
     { class: 'attention', 'aria-label': 'Needs a person' },
     h('h2', {}, 'Needs a person'),
-    h('ul', {}, ...entries.map(({ jobId, why }) => h('li', {}, h('a', { href: jobHref(jobId) }, jobId), ' ', why))),
+    h(
+      'ul',
+      {},
+      ...entries.map(({ jobId, why }) => h('li', {}, h('a', { href: jobHref(jobId) }, jobId), ' ', why)),
+    ),
   )
 
 function filterChoices(queues, filter, openTo) {
@@ -132,7 +167,7 @@ function filterChoices(queues, filter, openTo) {
       ),
     )
   return [
-    choose('kind', 'Kind', [...kinds(), 'container']),
+    choose('kind', 'Kind', kinds()),
     choose('queue', 'Queue', queues),
     Object.values(filter).some((value) => value !== '') && h('a', { href: '#/' }, 'Show everything'),
   ]
@@ -173,7 +208,8 @@ export function attemptsText({ phase, counts, settings }) {
 function whenOf({ finishedAt, attempts, createdAt, phase }) {
   if (typeof finishedAt === 'string') return ['ended', finishedAt]
   const open = Array.isArray(attempts) ? attempts.find(({ outcome }) => outcome === undefined) : undefined
-  if (isLive(phase) && open) return open.startedAt ? ['started', open.startedAt] : ['launched', open.launchedAt]
+  if (isLive(phase) && open)
+    return open.startedAt ? ['started', open.startedAt] : ['launched', open.launchedAt]
   return ['created', createdAt]
 }
 
@@ -183,12 +219,16 @@ function jobRow({ job, why }) {
     'tr',
     {},
     h('td', { class: 'c-phase' }, phaseMark(job.phase)),
-    h('td', { class: 'c-job' }, h('a', { href: jobHref(job.jobId), title: job.jobId }, job.jobId)),
+    h(
+      'td',
+      { class: 'c-job' },
+      h('a', { href: jobHref(job.jobId), title: job.jobId }, job.jobId),
+      h('p', { class: 'c-why', title: why }, why),
+    ),
     h('td', { class: 'c-kind' }, String(job.kind ?? '–')),
     h('td', { class: 'c-progress' }, progressBar(job)),
     h('td', { class: 'c-attempts', title: 'counted attempts of the limit' }, job.attempts),
     h('td', { class: 'c-queue' }, String(job.queue ?? '')),
     h('td', { class: 'c-when' }, `${word} `, moment(at)),
-    h('td', { class: 'c-why', title: why }, why),
   )
 }

@@ -34,7 +34,10 @@ export function logView({ jobId, attempt }) {
       const path = `${jobPath(jobId)}/logs`
       if (next === undefined) {
         const page = await getIfThere(path, { attempt, from: 'end', limit: firstLines })
-        note.textContent = page === undefined ? 'Nothing has been written yet.' : `Stream ${page.stream}, followed while you look.`
+        note.textContent =
+          page === undefined
+            ? 'Nothing has been written yet.'
+            : `Stream ${page.stream}, followed while you look.`
         if (page) add(page)
         return
       }
@@ -55,7 +58,14 @@ function logLine({ at, message }) {
     'li',
     { class: levels[level], title: message },
     time,
-    h('span', {}, msg, ...Object.entries(fields).map(([name, value]) => h('small', {}, ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`))),
+    h(
+      'span',
+      {},
+      msg,
+      ...Object.entries(fields).map(([name, value]) =>
+        h('small', {}, ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
+      ),
+    ),
   )
 }
 

@@ -27,23 +27,46 @@ export function outputsPart(jobId) {
     const poster = files.find(({ role }) => role === 'poster')
     element.replaceChildren(
       h('h2', {}, 'Outputs'),
-      h('p', { class: 'sub' }, `${total.files} files, ${bytes(total.bytes)}, in `, h('code', {}, `s3://${bucket}/${prefix}`)),
+      h(
+        'p',
+        { class: 'sub' },
+        `${total.files} files, ${bytes(total.bytes)}, in `,
+        h('code', {}, `s3://${bucket}/${prefix}`),
+      ),
       h(
         'div',
         { class: 'outputs-body' },
-        poster ? h('a', { href: poster.url, target: '_blank', rel: 'noopener' }, h('img', { class: 'poster', src: poster.url, alt: 'Poster' })) : '',
+        poster
+          ? h(
+              'a',
+              { href: poster.url, target: '_blank', rel: 'noopener' },
+              h('img', { class: 'poster', src: poster.url, alt: 'Poster' }),
+            )
+          : '',
         h(
           'div',
           { class: 'scroll' },
           h(
             'table',
             { class: 'files' },
-            h('thead', {}, h('tr', {}, ...['File', 'Role', 'Size', 'Type', 'SHA-256'].map((name) => h('th', { scope: 'col' }, name)))),
+            h(
+              'thead',
+              {},
+              h(
+                'tr',
+                {},
+                ...['File', 'Role', 'Size', 'Type', 'SHA-256'].map((name) => h('th', { scope: 'col' }, name)),
+              ),
+            ),
             h('tbody', {}, ...files.map(fileRow)),
           ),
           next === undefined
             ? ''
-            : h('button', { type: 'button', onclick: async () => show(await load(next, files)) }, `Show more of ${total.files}`),
+            : h(
+                'button',
+                { type: 'button', onclick: async () => show(await load(next, files)) },
+                `Show more of ${total.files}`,
+              ),
         ),
       ),
     )
@@ -54,10 +77,14 @@ export function outputsPart(jobId) {
     async refresh({ phase, generation, finishedAt, report }) {
       const key = JSON.stringify([phase, generation, finishedAt, report?.fence])
       if (key === shownFor && Date.now() < expiresMs) return
-      const outputs = await load()
+      // Only our workers publish here, and what they published counts once the job has Succeeded.
+      const outputs = phase === 'Succeeded' && report ? await load() : undefined
       show(outputs)
       shownFor = key
-      expiresMs = outputs === undefined ? Number.POSITIVE_INFINITY : Date.now() + (Date.parse(outputs.expiresAt) - Date.now()) / 2
+      expiresMs =
+        outputs === undefined
+          ? Number.POSITIVE_INFINITY
+          : Date.now() + (Date.parse(outputs.expiresAt) - Date.now()) / 2
     },
   }
 }

@@ -37,10 +37,18 @@ function viewAt(hash) {
   const [, first, id, third, attempt] = path.split('/')
   if (first === 'upload') return uploadView({ openTo })
   if (first === 'jobs' && id) {
-    const jobId = decodeURIComponent(id)
+    const jobId = decoded(id)
     return third === 'log' ? logView({ jobId, attempt }) : jobView({ jobId, openTo, report })
   }
   return listView({ query: new URLSearchParams(search), openTo })
+}
+
+const decoded = (text) => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function open() {
@@ -85,7 +93,8 @@ const readStatus = () =>
   })
 
 const silence = (status) => {
-  if (status === undefined) return 'No controller has reported yet: jobs are taken in, and nothing happens to them.'
+  if (status === undefined)
+    return 'No controller has reported yet: jobs are taken in, and nothing happens to them.'
   return status.ageMs > silentMs
     ? `No controller has reported for ${duration(status.ageMs)}: what you see may be old.`
     : ''
@@ -127,7 +136,11 @@ function askForToken(error) {
         },
       },
       h('h1', {}, 'Token'),
-      h('p', {}, error.code === 'TOKEN_INVALID' ? 'That token is not valid.' : 'This controller asks for one.'),
+      h(
+        'p',
+        {},
+        error.code === 'TOKEN_INVALID' ? 'That token is not valid.' : 'This controller asks for one.',
+      ),
       h('label', { for: 'token' }, 'API_TOKEN, or API_READ_TOKEN to look only'),
       input,
       h('button', { type: 'submit', class: 'primary' }, 'Go on'),

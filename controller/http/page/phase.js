@@ -17,7 +17,12 @@ export const isLive = (phase) => ['Starting', 'Running', 'Stopping'].includes(ph
 
 /** Dot and word: colour is never the only sign. A word that is none of ours is shown, and has no colour. */
 export const phaseMark = (phase) =>
-  h('span', { class: `phase ${phases.includes(phase) ? phase.toLowerCase() : ''}` }, h('i', {}), String(phase ?? '–'))
+  h(
+    'span',
+    { class: `phase ${phases.includes(phase) ? phase.toLowerCase() : ''}` },
+    h('i', {}),
+    String(phase ?? '–'),
+  )
 
 const hue = {
   success: 'succeeded',
@@ -36,10 +41,13 @@ export const outcomeMark = (outcome) =>
 
 /** The bar of a job: full when it succeeded, and none where there is nothing to show. */
 export function progressBar({ phase, progress }) {
-  if (phase === 'Succeeded') return h('span', { class: 'progress' }, h('progress', { max: 100, value: 100 }), h('b', {}, '100 %'))
+  if (phase === 'Succeeded')
+    return h('span', { class: 'progress' }, h('progress', { max: 100, value: 100 }), h('b', {}, '100 %'))
   const percent = progress?.percent
   if (!isLive(phase) || typeof percent !== 'number')
-    return isLive(phase) && progress?.stage ? h('span', { class: 'progress' }, h('small', {}, progress.stage)) : undefined
+    return isLive(phase) && progress?.stage
+      ? h('span', { class: 'progress' }, h('small', {}, progress.stage))
+      : undefined
   return h(
     'span',
     { class: 'progress' },

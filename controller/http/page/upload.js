@@ -76,7 +76,13 @@ export function uploadView({ openTo }) {
   )
   return {
     title: 'Upload',
-    element: h('div', { class: 'job' }, h('nav', { class: 'crumbs' }, h('a', { href: '#/' }, '← All jobs')), h('h1', {}, 'Upload a file'), form),
+    element: h(
+      'div',
+      { class: 'job' },
+      h('nav', { class: 'crumbs' }, h('a', { href: '#/' }, '← All jobs')),
+      h('h1', {}, 'Upload a file'),
+      form,
+    ),
     refresh: async () => {},
   }
 }
@@ -89,7 +95,9 @@ const put = (url, headers, body, onSent) =>
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
     request.upload.addEventListener('progress', ({ loaded }) => onSent(loaded))
     request.addEventListener('load', () =>
-      request.status === 200 ? resolve() : reject(new Error(`The storage refused the file: ${request.status}.`)),
+      request.status === 200
+        ? resolve()
+        : reject(new Error(`The storage refused the file: ${request.status}.`)),
     )
     request.addEventListener('error', () => reject(new Error('The storage could not be reached.')))
     request.send(body)

@@ -41,7 +41,9 @@ export function relative(iso) {
 
 /** `2026-11-22 10:02:11 UTC` */
 export const exact = (iso) =>
-  Number.isNaN(Date.parse(iso)) ? String(iso) : `${new Date(iso).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+  Number.isNaN(Date.parse(iso))
+    ? String(iso)
+    : `${new Date(iso).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 
 /** 1_234_567 is `1.2 MB`. */
 export function bytes(count) {
