@@ -106,6 +106,8 @@ type Maker = {
 
 /** Files that are made out of another clip or out of nothing. */
 const derived = {
+  'one-picture.avi': (make: Maker) => make.cut('fullrange.avi', 0.025),
+  'headless.mkv': (make: Maker) => make.cut('odd.mkv', 0.03),
   'portrait.mp4': (make: Maker) => make.remux('plain.mp4', ['-display_rotation', '90']),
   'cut-moov-last.mp4': (make: Maker) => make.cut('moov-last.mp4', 0.6),
   'cut-moov-first.mp4': (make: Maker) => make.cut('moov-first.mp4', 0.4),

@@ -8,6 +8,7 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import pino, { type Logger } from 'pino'
+import { readNumber } from '../../controller/clients.ts'
 import { type LocalAwsOptions, startLocalAws } from '../../local/aws.ts'
 import { localAccountId, localCredentials } from '../../local/credentials.ts'
 import type { Configuration } from '../../schemas/configuration.ts'
@@ -105,7 +106,10 @@ export const makeClients = (endpoint: string, region = 'us-east-1'): Clients => 
   const dynamodb = new DynamoDBClient(settings)
   return {
     dynamodb,
-    documents: DynamoDBDocumentClient.from(dynamodb, { marshallOptions: { removeUndefinedValues: true } }),
+    documents: DynamoDBDocumentClient.from(dynamodb, {
+      marshallOptions: { removeUndefinedValues: true },
+      unmarshallOptions: { wrapNumbers: readNumber },
+    }),
     sqs: new SQSClient(settings),
     s3: new S3Client({ ...settings, forcePathStyle: true }),
     ecs: new ECSClient(settings),

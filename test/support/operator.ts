@@ -20,6 +20,8 @@ export type Operator = {
   run(jobId: string, script: string, spec?: Record<string, unknown>): Promise<void>
   /** A raw edit: SET path = value, straight in the table. */
   set(jobId: string, path: string, value: unknown): Promise<void>
+  /** Another raw edit: REMOVE attribute. */
+  remove(jobId: string, attribute: string): Promise<void>
   record(jobId: string): Promise<StoredJob | undefined>
   /** The record once it is in this phase (and fits, if given). */
   phase(
@@ -91,6 +93,16 @@ export async function startOperator(
           UpdateExpression: `SET ${parts.map((_, index) => `#p${index}`).join('.')} = :value`,
           ExpressionAttributeNames: Object.fromEntries(parts.map((part, index) => [`#p${index}`, part])),
           ExpressionAttributeValues: { ':value': value },
+        }),
+      )
+    },
+    async remove(jobId, attribute) {
+      await documents.send(
+        new UpdateCommand({
+          TableName: 'jobs',
+          Key: { jobId },
+          UpdateExpression: 'REMOVE #attribute',
+          ExpressionAttributeNames: { '#attribute': attribute },
         }),
       )
     },

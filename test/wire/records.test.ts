@@ -1,4 +1,4 @@
-import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb'
+import { DeleteCommand, NumberValue, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Operator, startOperator } from '../support/operator.ts'
 import { until } from '../support/wait.ts'
@@ -210,4 +210,93 @@ test('a finished job is reaped after its time, and its tombstone keeps the id', 
   expect(Object.keys(tombstone).sort()).toEqual(['expiresAt', 'jobId', 'phase', 'uid'])
   expect(tombstone.uid).toBe(job.uid)
   expect(tombstone.expiresAt).toBeGreaterThan(Date.now() / 1000 + 14 * 86_400)
+})
+
+describe('records that could stop others', () => {
+  const huge = NumberValue.from('99999999999999999999')
+
+  test('numbers that JavaScript cannot hold: the job with them fails or goes on, and all others run', async () => {
+    await operator.run('huge-edit', 'sleep 1')
+    await operator.phase('huge-edit', 'Running')
+    await operator.set('huge-edit', 'spec.priority', huge)
+    await operator.put('huge-params', { spec: { params: { taskDefinition: 'shell', x: huge } } })
+    await operator.put('huge-revision', {
+      revision: huge,
+      spec: { params: { taskDefinition: 'shell', command: ['true'] } },
+    })
+    await operator.put('huge-mine', {
+      mine: NumberValue.from('9007199254740993.5'),
+      spec: { params: { taskDefinition: 'shell', command: ['true'] } },
+    })
+    await operator.put('huge-rank', {
+      backlogQueue: 'default',
+      rank: huge,
+      spec: { params: { taskDefinition: 'shell', command: ['true'] } },
+    })
+    await operator.run('bystander', 'exit 0')
+    await operator.phase('bystander', 'Succeeded')
+    await operator.phase('huge-edit', 'Succeeded')
+    expect(await operator.phase('huge-params', 'Failed')).toMatchObject({
+      message: expect.stringContaining('spec.params'),
+    })
+    for (const jobId of ['huge-revision', 'huge-mine', 'huge-rank']) await operator.phase(jobId, 'Succeeded')
+  })
+
+  test('the fence of a running job is taken away: its task is stopped, and the job fails as broken', async () => {
+    await operator.run('unfenced', 'exec sleep 60')
+    await operator.phase('unfenced', 'Running')
+    await operator.remove('unfenced', 'fence')
+    expect(await operator.phase('unfenced', 'Failed')).toMatchObject({ reason: 'BrokenRecord' })
+    await until('its task to stop', async () =>
+      (await operator.tasks('unfenced')).every(({ lastStatus }) => lastStatus === 'STOPPED'),
+    )
+  })
+
+  test('a task ARN that is none: the task is stopped and replaced, and the looks at other jobs go on', async () => {
+    await operator.run('misled', 'sleep 2', { limits: { backoff: { initial: 0, max: 0 } } })
+    await operator.phase('misled', 'Running')
+    await operator.aws.control('POST', '/ecs/faults', { kind: 'dropEvent', count: 10 })
+    await operator.set('misled', 'taskArn', 'garbage')
+    await operator.run('polled', 'sleep 0.2')
+    await operator.phase('polled', 'Succeeded')
+    await operator.aws.control('DELETE', '/ecs/faults')
+    const job = await operator.phase('misled', 'Succeeded', undefined, 30_000)
+    expect(job.attempts?.at(-1)?.outcome?.class).toBe('success')
+  })
+
+  test('put right after a meddled phase, a job that fails comes back like any other', async () => {
+    await operator.run('comes-back', 'sleep 0.8; exit 1', {
+      limits: { attempts: 2, backoff: { initial: 0, max: 0 } },
+    })
+    await operator.phase('comes-back', 'Running')
+    await operator.set('comes-back', 'phase', 'Submitted')
+    expect(await operator.phase('comes-back', 'Failed', undefined, 30_000)).toMatchObject({ lastAttempt: 2 })
+  })
+
+  test('a job that was called Cancelled while it waited leaves its line', async () => {
+    await operator.run('ghost', 'exit 0', { suspend: true })
+    await operator.phase('ghost', 'Pending')
+    const { documents } = operator.aws.clients()
+    await documents.send(
+      new UpdateCommand({
+        TableName: 'jobs',
+        Key: { jobId: 'ghost' },
+        UpdateExpression: 'SET phase = :phase, backlogQueue = :queue, #rank = :rank',
+        ExpressionAttributeNames: { '#rank': 'rank' },
+        ExpressionAttributeValues: { ':phase': 'Cancelled', ':queue': 'default', ':rank': 1 },
+      }),
+    )
+    await until(
+      'the ghost to leave',
+      async () => (await operator.record('ghost'))?.backlogQueue === undefined,
+    )
+  })
+
+  test('an id that is none fails with the rule, once', async () => {
+    await operator.put('two words', { spec: { params: { taskDefinition: 'shell' } } })
+    const job = await operator.phase('two words', 'Failed')
+    expect(job).toMatchObject({ reason: 'InvalidSpec', message: expect.stringMatching(/jobId: "two words"/) })
+    await operator.controller.scan()
+    expect(await operator.record('two words')).toMatchObject({ uid: job.uid, revision: job.revision })
+  })
 })

@@ -1,0 +1,82 @@
+import { exitCodes } from '../schemas/exit-codes.ts'
+
+/**
+ * Everything that can end a task, in one place: the exit code says what the controller does about it, the sentence says it
+ * to people. A detail follows the sentence where there is one.
+ */
+export const errorCatalogue = {
+  ENVIRONMENT_INVALID: entry(exitCodes.badConfiguration, 'The environment of the task is not complete'),
+  RECORD_INVALID: entry(exitCodes.badConfiguration, 'The job record cannot be worked with'),
+  KIND_UNKNOWN: entry(exitCodes.badConfiguration, 'This worker does not know the kind of the job'),
+  TABLE_MISSING: entry(exitCodes.badConfiguration, 'The jobs table does not exist'),
+  TABLE_FORBIDDEN: entry(
+    exitCodes.notAllowed,
+    'The task role may not update the jobs table; it needs dynamodb:UpdateItem',
+  ),
+  TABLE_UNAVAILABLE: entry(exitCodes.serviceUnavailable, 'The jobs table did not answer for too long'),
+  METADATA_UNAVAILABLE: entry(exitCodes.serviceUnavailable, 'ECS did not tell the task its own ARN'),
+  FENCED_OUT: entry(exitCodes.fencedOut, 'Another task works for this job now; this one has stopped'),
+  INTERRUPTED: entry(exitCodes.interrupted, 'The task was told to stop before its work was done'),
+  INTERNAL_ERROR: entry(exitCodes.internalError, 'A fault of the worker'),
+
+  STORAGE_UNAVAILABLE: entry(exitCodes.serviceUnavailable, 'S3 did not answer for too long'),
+  OUTPUT_FORBIDDEN: entry(
+    exitCodes.notAllowed,
+    'The task role may not write the output; it needs s3:PutObject',
+  ),
+  OUTPUT_BUCKET_MISSING: entry(exitCodes.badConfiguration, 'The outputs bucket does not exist'),
+  INPUT_FORBIDDEN: entry(exitCodes.notAllowed, 'The task role may not read the input; it needs s3:GetObject'),
+  INPUT_MISSING: entry(exitCodes.inputMissing, 'The input does not exist any more'),
+  INPUT_ARCHIVED: entry(exitCodes.inputMissing, 'The input is in an archive storage class; restore it first'),
+  INPUT_CHANGED: entry(exitCodes.badInput, 'The input was replaced after the job was submitted'),
+  INPUT_INCOMPLETE: entry(exitCodes.temporary, 'The input could not be downloaded whole'),
+  INPUT_EMPTY: entry(exitCodes.badInput, 'The input is an empty file'),
+  INPUT_UNREADABLE: entry(exitCodes.badInput, 'The input is not a video that can be read'),
+  INPUT_FORMAT_REFUSED: entry(exitCodes.badInput, 'The input is of a kind that is not accepted'),
+  INPUT_TOO_LARGE: entry(exitCodes.badInput, 'The input is beyond a limit'),
+  INPUT_TRUNCATED: entry(
+    exitCodes.badInput,
+    'The input ends before it should; the upload was probably cut off',
+  ),
+  INPUT_CORRUPT: entry(exitCodes.badInput, 'The input is damaged'),
+  NO_VIDEO_STREAM: entry(exitCodes.badInput, 'The input has no video'),
+
+  FFMPEG_MISSING: entry(exitCodes.badConfiguration, 'No usable ffmpeg was found'),
+  FFMPEG_TOO_OLD: entry(exitCodes.badConfiguration, 'The ffmpeg that was found is too old'),
+  FFMPEG_INCOMPLETE: entry(
+    exitCodes.badConfiguration,
+    'The ffmpeg that was found lacks parts that are needed',
+  ),
+  FFMPEG_FAILED: entry(exitCodes.internalError, 'ffmpeg failed for no reason that is known here'),
+  OUTPUT_INVALID: entry(exitCodes.internalError, 'What ffmpeg wrote is not what was asked for'),
+  CPU_LIMIT: entry(exitCodes.badInput, 'The input takes more processor time than is allowed'),
+  STALLED: entry(exitCodes.temporary, 'ffmpeg made no progress for too long and was stopped'),
+  DISK_FULL: entry(exitCodes.temporary, 'The disk of the task is too small'),
+  OUT_OF_MEMORY: entry(exitCodes.outOfMemory, 'ffmpeg was killed, most likely because memory ran out'),
+} as const
+
+function entry<Code extends number>(exitCode: Code, sentence: string): { exitCode: Code; sentence: string } {
+  return { exitCode, sentence }
+}
+
+export type ErrorCode = keyof typeof errorCatalogue
+
+/** A failure from the catalogue: it knows its exit code, and its message is fit for people. */
+export class WorkerError extends Error {
+  override readonly name = 'WorkerError'
+  readonly code: ErrorCode
+  readonly exitCode: number
+
+  constructor(code: ErrorCode, detail?: string, cause?: unknown) {
+    const { sentence } = errorCatalogue[code]
+    super(detail === undefined ? `${sentence}.` : `${sentence}: ${detail}.`, { cause })
+    this.code = code
+    this.exitCode = errorCatalogue[code].exitCode
+  }
+}
+
+/** Whatever was thrown, as something from the catalogue: what nobody foresaw is a fault of ours. */
+export const asWorkerError = (thrown: unknown): WorkerError =>
+  thrown instanceof WorkerError
+    ? thrown
+    : new WorkerError('INTERNAL_ERROR', thrown instanceof Error ? thrown.message : String(thrown), thrown)

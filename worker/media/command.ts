@@ -1,0 +1,144 @@
+import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
+import type { Source } from './gate.ts'
+import { keyFrameInterval, ladder, outputRate, type Rung } from './ladder.ts'
+import { cpuLimitS, inputGuard } from './limits.ts'
+import type { Ratio, VideoStream } from './probe.ts'
+
+/** Everything that was decided about one transcode before ffmpeg starts. */
+export type Plan = {
+  rungs: Rung[]
+  rate: Ratio
+  audio: boolean
+  deinterlace: boolean
+  toneMap: (VideoStream['color'] & { transfer: 'smpte2084' | 'arib-std-b67' }) | undefined
+  params: TranscodeParams
+  /** Seconds that the file says its pictures and sounds have; undefined where it says so only of the whole. */
+  promised: { videoS: number | undefined; audioS: number | undefined; wholeS: number }
+  /** Seconds at which the output is cut off. */
+  longestS: number
+  cpuLimitS: number
+}
+
+export const playlistName = 'index.m3u8'
+export const audioFolder = 'audio'
+
+/** What will be made of a source. Pure. */
+export const planTranscode = (source: Source, params: TranscodeParams, toneMaps: boolean): Plan => {
+  const { video, audio, durationS } = source
+  const rungs = ladder(video, params.renditions)
+  const transfer = video.hdr === 'pq' ? 'smpte2084' : 'arib-std-b67'
+  return {
+    rungs,
+    rate: outputRate(video),
+    audio: audio !== undefined,
+    deinterlace: video.interlaced,
+    toneMap: video.hdr !== 'none' && toneMaps ? { ...video.color, transfer } : undefined,
+    params,
+    promised: { videoS: video.endS, audioS: audio?.endS, wholeS: durationS },
+    // A jump in the time stamps would otherwise be filled with repeated frames for hours.
+    longestS: Math.ceil(durationS * 1.5 + 10),
+    cpuLimitS: cpuLimitS(durationS, rungs.length),
+  }
+}
+
+/**
+ * Arguments of the one ffmpeg run that decodes the source once and makes every rendition. Pure.
+ * @param input absolute path
+ * @param folder absolute path of an existing folder; one folder for each rendition is made in it
+ */
+export const transcodeArguments = (
+  plan: Plan,
+  { input, folder, pixels }: { input: string; folder: string; pixels: number },
+): string[] => [
+  ...['-y', '-nostdin', '-hide_banner', '-v', 'warning', '-nostats'],
+  ...['-stats_period', '0.5', '-progress', 'pipe:1'],
+  ...['-timelimit', String(plan.cpuLimitS)],
+  ...inputGuard(pixels),
+  ...['-i', `file:${input}`],
+  ...['-filter_complex', filterGraph(plan)],
+  ...plan.rungs.flatMap((_, index) => ['-map', `[v${index}]`]),
+  ...(plan.audio ? ['-map', '0:a:0'] : []),
+  ...videoArguments(plan),
+  ...(plan.audio ? audioArguments(plan) : []),
+  ...['-map_metadata', '-1', '-map_chapters', '-1', '-t', String(plan.longestS)],
+  ...hlsArguments(plan, folder),
+]
+
+/**
+ * Arguments for a still picture out of a piece of a finished rendition: the most typical of a few frames, since a single
+ * one may be black or blurred. Pure.
+ * @param piece initialisation and one segment, in one file
+ * @param atS seconds into the piece
+ */
+export const posterArguments = (piece: string, atS: number, picture: string): string[] => [
+  ...['-y', '-nostdin', '-hide_banner', '-v', 'error'],
+  ...['-protocol_whitelist', 'file', '-format_whitelist', 'mov,mp4', '-i', `file:${piece}`],
+  ...['-map', '0:V:0', '-vf', `select='gte(t,${atS.toFixed(3)})',thumbnail=n=12`],
+  ...['-frames:v', '1', '-q:v', '3', '-update', '1', `file:${picture}`],
+]
+
+const filterGraph = ({ rungs, deinterlace, toneMap }: Plan): string => {
+  const prepared = [
+    ...(deinterlace ? ['bwdif=mode=send_field:deint=interlaced'] : []),
+    ...(toneMap === undefined ? [] : [toneMapping(toneMap)]),
+    `split=${rungs.length}`,
+  ].join(',')
+  const branches = rungs.map((_, index) => `[s${index}]`).join('')
+  // The target size is that of square pixels, so one scaling corrects the shape of the pixels too.
+  const scaled = rungs.map(
+    ({ width, height }, index) =>
+      `[s${index}]scale=${width}:${height}:out_range=tv,setsar=1,format=yuv420p[v${index}]`,
+  )
+  return [`[0:V:0]${prepared}${branches}`, ...scaled].join(';')
+}
+
+/** What a file leaves unsaid is what HDR10 and HLG prescribe; zscale refuses to guess. */
+const toneMapping = ({ transfer, primaries, matrix, range }: NonNullable<Plan['toneMap']>): string => {
+  const said = (value: string, otherwise: string) => (value === 'unknown' ? otherwise : value)
+  const from = [
+    `tin=${transfer}`,
+    `pin=${said(primaries, 'bt2020')}`,
+    `min=${said(matrix, 'bt2020nc')}`,
+    `rin=${said(range, 'tv')}`,
+  ].join(':')
+  return [
+    `zscale=${from}:t=linear:npl=100`,
+    'format=gbrpf32le',
+    'zscale=p=bt709',
+    'tonemap=tonemap=hable:desat=0',
+    'zscale=t=bt709:m=bt709:r=tv',
+    'format=yuv420p',
+  ].join(',')
+}
+
+const videoArguments = ({ rungs, rate, params }: Plan): string[] => {
+  const interval = String(keyFrameInterval(rate))
+  return [
+    ...['-c:v', 'libx264', '-preset', params.preset, '-profile:v', 'high', '-pix_fmt', 'yuv420p'],
+    ...['-fps_mode', 'cfr', '-r', `${rate.num}/${rate.den}`],
+    ...['-g', interval, '-keyint_min', interval, '-sc_threshold', '0', '-crf', String(params.crf)],
+    ...rungs.flatMap(({ maxBitrateKbps }, index) => [
+      ...[`-maxrate:v:${index}`, `${maxBitrateKbps}k`],
+      ...[`-bufsize:v:${index}`, `${maxBitrateKbps}k`],
+    ]),
+  ]
+}
+
+const audioArguments = ({ params }: Plan): string[] => [
+  ...['-c:a', 'aac', '-b:a', `${params.audioBitrateKbps}k`, '-ac', '2', '-ar', '48000'],
+]
+
+const hlsArguments = ({ rungs, audio, params }: Plan, folder: string): string[] => {
+  const group = audio ? ',agroup:audio' : ''
+  const streams = [
+    ...rungs.map(({ name }, index) => `v:${index}${group},name:${name}`),
+    ...(audio ? [`a:0${group},name:${audioFolder},default:yes`] : []),
+  ]
+  return [
+    ...['-f', 'hls', '-hls_time', String(params.segmentSeconds), '-hls_playlist_type', 'vod'],
+    ...['-hls_segment_type', 'fmp4', '-hls_flags', 'independent_segments+temp_file'],
+    ...['-var_stream_map', streams.join(' ')],
+    ...['-hls_segment_filename', `${folder}/%v/segment_%05d.m4s`],
+    `${folder}/%v/${playlistName}`,
+  ]
+}

@@ -1,0 +1,68 @@
+import type { ChildEnd } from '../children.ts'
+import { type ErrorCode, WorkerError } from '../errors.ts'
+
+/** What ffmpeg and ffprobe print, and what it means. The first that matches decides. */
+const signs: { mark: RegExp; code: ErrorCode; detail: string }[] = [
+  { mark: /No space left on device/, code: 'DISK_FULL', detail: 'no space was left while writing' },
+  {
+    mark: /not on whitelist/,
+    code: 'INPUT_FORMAT_REFUSED',
+    detail: 'it is not a video file but something that points to other files',
+  },
+  {
+    mark: /exceeds specified max pixel count/,
+    code: 'INPUT_TOO_LARGE',
+    detail: 'its pictures have too many pixels',
+  },
+  {
+    mark: /moov atom not found/,
+    code: 'INPUT_UNREADABLE',
+    detail: 'its index is missing, which happens when an upload was cut off',
+  },
+  {
+    mark: /Cannot determine format of input stream|nothing was encoded/,
+    code: 'INPUT_UNREADABLE',
+    detail: 'it ends before its first picture',
+  },
+  {
+    mark: /Invalid data found|EBML header parsing failed|End of file/,
+    code: 'INPUT_UNREADABLE',
+    detail: 'its content makes no sense',
+  },
+  { mark: /Cannot allocate memory/, code: 'OUT_OF_MEMORY', detail: 'an allocation was refused' },
+]
+
+export type DiagnoseContext = {
+  doing: 'probe' | 'transcode'
+  /** ffmpeg may have used up its CPU limit, after which the kernel kills it just like for lack of memory. */
+  cpuLimitReached?: boolean
+}
+
+/** The failure that the end of ffmpeg or ffprobe stands for. Pure. */
+export const diagnose = (end: ChildEnd, { doing, cpuLimitReached = false }: DiagnoseContext): WorkerError => {
+  // Signals come first: a damaged input makes ffmpeg complain all the time, whatever ends it.
+  if (end.signal === 'SIGKILL' || end.signal === 'SIGXCPU' || end.exitCode === 137)
+    return new WorkerError(cpuLimitReached ? 'CPU_LIMIT' : 'OUT_OF_MEMORY')
+  // Stopped from outside, without us being asked: whoever stops the task does not always ask in order.
+  if (end.signal === 'SIGTERM' || /Exiting normally, received signal/.test(end.stderr))
+    return new WorkerError('INTERRUPTED', 'ffmpeg was stopped from outside')
+  const told = diagnoseText(end.stderr)
+  if (told !== undefined) return told
+  const said = end.stderr.trim().split('\n').slice(-3).join(' | ').slice(-300)
+  const how = end.signal ?? `exit code ${end.exitCode}`
+  return doing === 'probe' && end.signal === null
+    ? new WorkerError('INPUT_UNREADABLE', said || how)
+    : new WorkerError('FFMPEG_FAILED', said === '' ? how : `${how}: ${said}`)
+}
+
+/** The failure that ffmpeg itself tells of, if any; also asked after an exit code 0 that was no success. Pure. */
+export const diagnoseText = (stderr: string): WorkerError | undefined => {
+  const sign = signs.find(({ mark }) => mark.test(stderr))
+  return sign && new WorkerError(sign.code, sign.detail)
+}
+
+/** Lines about frames that could not be decoded whole; both wordings of the versions we run on. */
+export const tellsOfDamage = (line: string): boolean =>
+  /corrupt decoded frame|error while decoding|Error submitting packet to decoder|concealing \d+ .*errors/i.test(
+    line,
+  )

@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { Upload } from '@aws-sdk/lib-storage'
+import type { FileRole, ManifestFile } from '../schemas/manifest.ts'
+import type { Input } from '../schemas/spec.ts'
+import { awsErrorOf, isPassing } from './aws.ts'
+import { WorkerError } from './errors.ts'
+import { type Patience, withPatience } from './patience.ts'
+
+export type StoredObject = { bytes: number; etag: string | undefined }
+
+export type Storage = {
+  /**
+   * Streams an object to a file. A cut connection is taken up where it broke off.
+   * @param admit sees the size before anything is written; what it throws ends the download
+   * @throws WorkerError INPUT_MISSING, INPUT_CHANGED, INPUT_FORBIDDEN, INPUT_ARCHIVED, INPUT_INCOMPLETE, STORAGE_UNAVAILABLE
+   */
+  download: (input: Input, path: string, options: DownloadOptions) => Promise<StoredObject>
+  /** @throws WorkerError OUTPUT_FORBIDDEN, OUTPUT_BUCKET_MISSING, STORAGE_UNAVAILABLE */
+  upload: (path: string, key: string, role: FileRole, signal: AbortSignal) => Promise<ManifestFile>
+  uploadText: (text: string, key: string, signal: AbortSignal) => Promise<void>
+}
+
+export type DownloadOptions = {
+  signal: AbortSignal
+  admit: (bytes: number) => Promise<void>
+  onBytes: (share: number) => void
+}
+
+export type StorageOptions = {
+  client: S3Client
+  outputsBucket: string
+  patience: Omit<Patience, 'worthwhile' | 'signal'>
+}
+
+/** A connection that brings nothing for so long is given up and begun anew. */
+const idleMs = 30_000
+/** Files up to here go up in one request, from memory. */
+const singlePartBytes = 8 * 1024 * 1024
+
+export const openStorage = (options: StorageOptions): Storage => ({
+  download: (input, path, how) => download(options, input, path, how),
+  upload: (path, key, role, signal) => upload(options, path, key, role, signal),
+  uploadText: (text, key, signal) =>
+    storing(options, signal, () =>
+      put(options, key, Buffer.from(text), contentTypeOf(key), signal).then(() => undefined),
+    ),
+})
+
+const download = async (
+  options: StorageOptions,
+  input: Input,
+  path: string,
+  { signal, admit, onBytes }: DownloadOptions,
+): Promise<StoredObject> => {
+  const { bucket, key } = input
+  if (bucket === undefined || key === undefined)
+    throw new WorkerError('RECORD_INVALID', 'settings.input must have bucket and key for this kind')
+  let etag = input.etag
+  let total: number | undefined
+  let written = 0
+
+  const attempt = async (cameForward: () => void): Promise<StoredObject> => {
+    // The connection may have broken after the last byte.
+    if (total !== undefined && written === total) return { bytes: total, etag }
+    const idle = new AbortController()
+    const stopped = AbortSignal.any([signal, idle.signal])
+    const answer = await options.client.send(
+      new GetObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ...(etag === undefined ? {} : { IfMatch: quoted(etag) }),
+        ...(input.versionId === undefined ? {} : { VersionId: input.versionId }),
+        ...(written === 0 ? {} : { Range: `bytes=${written}-` }),
+      }),
+      { abortSignal: stopped },
+    )
+    const { ContentLength: length, Body: body } = answer
+    if (length === undefined || !(body instanceof Readable)) throw new Error('S3 sent no body')
+    if (total === undefined) {
+      total = length
+      // From now on it must be this very object, even when nobody recorded an etag.
+      etag ??= answer.ETag
+      await admit(total).catch((error: unknown) => {
+        body.destroy()
+        throw error
+      })
+    }
+    const whole = total
+    const watchdog = setTimeout(() => idle.abort(new Error(`S3 sent nothing for ${idleMs / 1000} s`)), idleMs)
+    const counter = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        watchdog.refresh()
+        cameForward()
+        written += chunk.length
+        onBytes(whole === 0 ? 1 : written / whole)
+        done(null, chunk)
+      },
+    })
+    try {
+      const file = createWriteStream(path, written === 0 ? {} : { flags: 'r+', start: written })
+      await pipeline(body, counter, file, { signal: stopped })
+    } finally {
+      clearTimeout(watchdog)
+      // What was counted may not have reached the disk; the file itself says where to go on.
+      written = await stat(path).then(
+        ({ size }) => size,
+        () => 0,
+      )
+    }
+    if (written !== whole) throw new WorkerError('INPUT_INCOMPLETE', `${written} of ${whole} bytes arrived`)
+    return { bytes: whole, etag }
+  }
+
+  try {
+    return await withPatience(attempt, { ...options.patience, signal, worthwhile: isWorthAnotherTry })
+  } catch (thrown) {
+    signal.throwIfAborted()
+    throw inputError(thrown)
+  }
+}
+
+/** Recorded etags come with quotes (HeadObject) and without (events). */
+const quoted = (etag: string): string => `"${etag.replaceAll('"', '')}"`
+
+const isWorthAnotherTry = (error: unknown): boolean =>
+  error instanceof WorkerError ? error.code === 'INPUT_INCOMPLETE' : isPassing(error) && !isDiskFull(error)
+
+const isDiskFull = (error: unknown): boolean => awsErrorOf(error).message.includes('ENOSPC')
+
+const inputError = (thrown: unknown): WorkerError => {
+  if (thrown instanceof WorkerError) return thrown
+  const { name, message, status } = awsErrorOf(thrown)
+  if (name === 'InvalidObjectState') return new WorkerError('INPUT_ARCHIVED', undefined, thrown)
+  if (isDiskFull(thrown)) return new WorkerError('DISK_FULL', undefined, thrown)
+  if (isPassing(thrown)) return new WorkerError('STORAGE_UNAVAILABLE', message, thrown)
+  if (status === 412) return new WorkerError('INPUT_CHANGED', undefined, thrown)
+  if (status === 404) return new WorkerError('INPUT_MISSING', undefined, thrown)
+  if (status === 403) return new WorkerError('INPUT_FORBIDDEN', undefined, thrown)
+  return new WorkerError('INTERNAL_ERROR', `${name}: ${message}`, thrown)
+}
+
+const upload = async (
+  options: StorageOptions,
+  path: string,
+  key: string,
+  role: FileRole,
+  signal: AbortSignal,
+): Promise<ManifestFile> => {
+  const { size: bytes } = await stat(path)
+  if (bytes === 0) throw new WorkerError('OUTPUT_INVALID', `${key} is empty`)
+  const contentType = contentTypeOf(key)
+  const sha256 = await storing(options, signal, async () => {
+    if (bytes > singlePartBytes) return putLarge(options, key, path, contentType, signal)
+    return put(options, key, await readFile(path), contentType, signal)
+  })
+  return { key, bytes, sha256, contentType, role }
+}
+
+const put = async (
+  { client, outputsBucket }: StorageOptions,
+  key: string,
+  content: Buffer,
+  contentType: string,
+  signal: AbortSignal,
+): Promise<string> => {
+  await client.send(
+    new PutObjectCommand({ Bucket: outputsBucket, Key: key, Body: content, ContentType: contentType }),
+    { abortSignal: signal },
+  )
+  return createHash('sha256').update(content).digest('hex')
+}
+
+const putLarge = async (
+  { client, outputsBucket }: StorageOptions,
+  key: string,
+  path: string,
+  contentType: string,
+  signal: AbortSignal,
+): Promise<string> => {
+  const hash = createHash('sha256')
+  const hashed = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      hash.update(chunk)
+      done(null, chunk)
+    },
+  })
+  const sending = new Upload({
+    client,
+    params: { Bucket: outputsBucket, Key: key, Body: hashed, ContentType: contentType },
+    partSize: singlePartBytes,
+    queueSize: 2,
+  })
+  const abort = () => void sending.abort()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.all([pipeline(createReadStream(path), hashed, { signal }), sending.done()])
+    return hash.digest('hex')
+  } finally {
+    signal.removeEventListener('abort', abort)
+    hashed.destroy() // After a failed request nobody reads it any more, and its file would stay open.
+  }
+}
+
+const storing = async <T>(
+  { patience }: StorageOptions,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> => {
+  try {
+    return await withPatience(attempt, { ...patience, signal, worthwhile: isPassing })
+  } catch (thrown) {
+    signal.throwIfAborted()
+    throw outputError(thrown)
+  }
+}
+
+const outputError = (thrown: unknown): WorkerError => {
+  if (thrown instanceof WorkerError) return thrown
+  const { name, message, status } = awsErrorOf(thrown)
+  if (isPassing(thrown)) return new WorkerError('STORAGE_UNAVAILABLE', message, thrown)
+  if (name === 'NoSuchBucket') return new WorkerError('OUTPUT_BUCKET_MISSING', undefined, thrown)
+  if (status === 403) return new WorkerError('OUTPUT_FORBIDDEN', undefined, thrown)
+  return new WorkerError('INTERNAL_ERROR', `${name}: ${message}`, thrown)
+}
+
+const contentTypes: Record<string, string> = {
+  '.m3u8': 'application/vnd.apple.mpegurl',
+  '.m4s': 'video/iso.segment',
+  '.mp4': 'video/mp4',
+  '.jpg': 'image/jpeg',
+  '.json': 'application/json',
+}
+
+const contentTypeOf = (key: string): string =>
+  contentTypes[/\.[^./]*$/.exec(key)?.[0] ?? ''] ?? 'application/octet-stream'
