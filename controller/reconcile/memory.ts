@@ -6,6 +6,7 @@ import type { TaskLook } from '../run/answers.ts'
 import { currentArn } from './decide.ts'
 import { liveVcpu } from './launch.ts'
 import type { ListPass, Seen, SpecEdit, Stray, TaskSeen, Watch } from './seen.ts'
+import { createStrays } from './strays.ts'
 
 /** One live job, as its leader keeps it: ids, sizes and times, never the record. Times are of the monotonic clock. */
 type Watched = {
@@ -23,11 +24,6 @@ type Watched = {
   watch: Watch
 }
 
-type StrayTask = {
-  desiredStatus: string
-  stopAskedAtMs: number | undefined
-  missingSinceMs: number | undefined
-}
 type Evidence = { look: TaskLook; receipts: string[] }
 type Grant = { queue: string; vcpu: number }
 
@@ -51,7 +47,7 @@ const attentionKept = 100
 export function createMemory(clock: Clock, visibilityGraceMs: number) {
   const live = new Map<string, Watched>()
   const grants = new Map<string, Grant>()
-  const strays = new Map<string, Map<string, StrayTask>>()
+  const strays = createStrays(visibilityGraceMs)
   const evidence = new Map<string, Evidence>()
   const evidenceByLaunch = new Map<string, string>()
   const attention = new Map<string, { jobId: string; why: string }>()
@@ -69,8 +65,8 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
       if (before) forget(job.jobId)
       // Without a fence nobody may act for the job, so a task that it still names is nobody's.
       const left = currentArn(job)
-      if (isLive(job.phase) && left !== undefined && !strays.get(job.jobId)?.has(left))
-        addStray(job.jobId, left, 'RUNNING')
+      if (isLive(job.phase) && left !== undefined) strays.add(job.jobId, left, 'RUNNING')
+      else strays.tidy(job.jobId)
       return undefined
     }
     const nowMs = clock.monotonicMs()
@@ -89,7 +85,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
       watched.claimed = job.claim !== undefined
     }
     watched.readAtMs = nowMs
-    if (arn !== undefined) removeStray(job.jobId, arn)
+    if (arn !== undefined) strays.delete(job.jobId, arn)
     live.set(job.jobId, watched)
     grants.delete(job.jobId)
     return watched
@@ -121,18 +117,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
 
   function strayIfAlive(jobId: string, watched: Watched): void {
     if (watched.arn === undefined || watched.look?.stop) return
-    addStray(jobId, watched.arn, watched.look?.desiredStatus ?? 'RUNNING')
-  }
-
-  function addStray(jobId: string, arn: string, desiredStatus: string): void {
-    const tasks = strays.get(jobId) ?? new Map<string, StrayTask>()
-    const known = tasks.get(arn)
-    tasks.set(arn, {
-      desiredStatus,
-      stopAskedAtMs: known?.stopAskedAtMs,
-      missingSinceMs: known?.missingSinceMs,
-    })
-    strays.set(jobId, tasks)
+    strays.add(jobId, watched.arn, watched.look?.desiredStatus ?? 'RUNNING')
   }
 
   function forget(jobId: string): void {
@@ -152,28 +137,13 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
   /** A look at a task that has just been taken; undefined: DescribeTasks did not know it. */
   function learn(jobId: string, arn: string, look: TaskLook | undefined): void {
     const nowMs = clock.monotonicMs()
-    const stray = strays.get(jobId)?.get(arn)
-    if (stray && look) {
-      if (look.stop) removeStray(jobId, arn)
-      stray.desiredStatus = look.desiredStatus
-      stray.missingSinceMs = undefined
-    } else if (stray) {
-      // Missing may mean too young: only after the grace there is nothing left to stop.
-      stray.missingSinceMs ??= nowMs
-      if (nowMs - stray.missingSinceMs >= visibilityGraceMs) removeStray(jobId, arn)
-    }
+    strays.learn(jobId, arn, look, nowMs)
     const watched = live.get(jobId)
     if (watched?.arn !== arn) return
     const known = look ?? evidence.get(arn)?.look
     watched.look = known
     watched.missingSinceMs = known ? undefined : (watched.missingSinceMs ?? nowMs)
     if (known && known.lastStatus === 'RUNNING') watched.watch.runningSinceMs ??= nowMs
-  }
-
-  function removeStray(jobId: string, arn: string): void {
-    const tasks = strays.get(jobId)
-    tasks?.delete(arn)
-    if (tasks?.size === 0) strays.delete(jobId)
   }
 
   function taskSeen(watched: Watched | undefined): TaskSeen {
@@ -199,13 +169,9 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     const listPass: ListPass | undefined = lastPass && { begunAtMs: lastPass.begunAtMs, arn }
     return {
       task: taskSeen(watched),
-      strays: [...(strays.get(job.jobId) ?? [])].map(
-        ([arn, task]): Stray => ({
-          arn,
-          desiredStatus: task.desiredStatus,
-          stopAskedAtMs: wallMaybe(task.stopAskedAtMs),
-        }),
-      ),
+      strays: strays
+        .of(job.jobId)
+        .map((stray): Stray => ({ ...stray, stopAskedAtMs: wallMaybe(stray.stopAskedAtMs) })),
       watch: {
         ...watch,
         sinceMs: wallMs(watch.sinceMs),
@@ -225,17 +191,18 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     track,
     forget,
     learn,
-    addStray,
+    addStray: strays.add,
     seenOf,
 
     /** Tasks to look at before the record of this job is read. */
     arnsOf(jobId: string): string[] {
       const arn = live.get(jobId)?.arn
-      return [...(arn === undefined ? [] : [arn]), ...(strays.get(jobId)?.keys() ?? [])]
+      return [...(arn === undefined ? [] : [arn]), ...strays.of(jobId).map((stray) => stray.arn)]
     },
-    straysOf: (jobId: string): string[] => [...(strays.get(jobId)?.keys() ?? [])],
+    straysOf: strays.of,
+    tidyStrays: strays.tidy,
     has: (jobId: string): boolean => live.has(jobId) || grants.has(jobId),
-    hasStray: (jobId: string): boolean => strays.has(jobId),
+    hasStray: strays.has,
     isCurrent: (jobId: string, arn: string): boolean => live.get(jobId)?.arn === arn,
     watched: (jobId: string): Readonly<Watched> | undefined => live.get(jobId),
     liveCount: (): number => live.size,
@@ -243,7 +210,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     /** Every task that is known to live, with its job: what a poll looks at. */
     *tasks(): Generator<{ jobId: string; arn: string }> {
       for (const [jobId, { arn, look }] of live) if (arn !== undefined && !look?.stop) yield { jobId, arn }
-      for (const [jobId, tasks] of strays) for (const arn of tasks.keys()) yield { jobId, arn }
+      yield* strays.all()
     },
     /** Live jobs whose record was last read more than `ageMs` ago. */
     *unread(ageMs: number): Generator<string> {
@@ -269,8 +236,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
       const nowMs = clock.monotonicMs()
       const watched = live.get(jobId)
       if (watched?.arn === arn) watched.watch.stopAskedAtMs = nowMs
-      const stray = strays.get(jobId)?.get(arn)
-      if (stray) stray.stopAskedAtMs = nowMs
+      strays.stopAsked(jobId, arn, nowMs)
     },
 
     grant(jobId: string, grant: Grant): void {

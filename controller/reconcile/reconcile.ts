@@ -1,4 +1,5 @@
 import { isTerminal, type Job, type Phase } from '../../schemas/job.ts'
+import { launchTimes } from '../../schemas/limits.ts'
 import { sentenceOf, summaryOf } from '../../schemas/problems.ts'
 import type { Clock } from '../clock.ts'
 import { accept, type InputSeen, inputToCheck } from '../intake/accept.ts'
@@ -133,13 +134,16 @@ async function acceptSubmitted(
 async function stopStrays(jobId: string, ports: ReconcilePorts): Promise<Next> {
   const { memory, runner, pacers } = ports
   memory.forget(jobId)
-  const arns = memory.straysOf(jobId)
-  for (const arn of arns) {
-    ports.onStep(jobId, undefined, { do: 'stopTask', reason: 'Stray', arn })
+  const strays = memory.straysOf(jobId)
+  for (const { arn, desiredStatus } of strays) {
+    if (desiredStatus === 'STOPPED') continue
     if (!pacers.stopTask.tryTake()) return { lookAgainMs: 1000 }
+    ports.onStep(jobId, undefined, { do: 'stopTask', reason: 'Stray', arn })
     await runner.stop(arn, `Stray ${jobId}`)
+    memory.stopAsked(jobId, arn)
   }
-  return arns.length > 0 ? { lookAgainMs: 30_000 } : 'whenWoken'
+  memory.tidyStrays(jobId)
+  return strays.length > 0 ? { lookAgainMs: launchTimes.stopAgainMs } : 'whenWoken'
 }
 
 /** Ours by its uid, but damaged: its tasks are stopped first, then the record says what happened. */
