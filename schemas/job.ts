@@ -83,20 +83,27 @@ export type Attempt = z.infer<typeof attemptSchema>
 export const refusalKinds = ['capacity', 'permanent'] as const
 
 const launchingSchema = z.strictObject({
-  attempt: count,
-  launch: count,
-  clientToken: z.string(),
+  attempt: count.describe('Attempt that is launched.'),
+  launch: count.describe('Launch of it.'),
+  clientToken: z.string().describe('Token of RunTask: the same launch asked for twice is one task.'),
   request: z
     .record(z.string(), z.unknown())
     .optional()
     .describe('The frozen RunTask request; dropped once the ARN is known.'),
-  launchedAt: time,
-  refused: z.strictObject({ kind: z.enum(refusalKinds), reason: message, at: time }).optional(),
+  launchedAt: time.describe('When the intent was written.'),
+  refused: z
+    .strictObject({
+      kind: z.enum(refusalKinds).describe('capacity: later again. permanent: this cannot be launched.'),
+      reason: message.describe('What ECS said.'),
+      at: time.describe('When.'),
+    })
+    .optional()
+    .describe('RunTask started nothing.'),
 })
 export type Launching = z.infer<typeof launchingSchema>
 
 export const claimSchema = z
-  .object({ taskArn: z.string(), at: time })
+  .object({ taskArn: z.string().describe('The task.'), at: time.describe('When it claimed.') })
   .describe('Written by the worker, once: the task that may work for the fence.')
 export const progressSchema = z
   .object({
@@ -104,27 +111,27 @@ export const progressSchema = z
     percent: z.number().min(0).max(100).optional().describe('0 to 100.'),
     stage: z.string().max(64).optional().describe('What it is doing.'),
     etaS: z.number().min(0).optional().describe('Seconds that it will probably still take.'),
-    at: time,
+    at: time.describe('When the worker wrote this.'),
   })
   .describe('Written by the worker, at most every 5 seconds.')
 export const reportSchema = z
   .object({
-    fence: z.string(),
-    outcome: z.enum(['done', 'failed', 'interrupted']),
-    exitCode: z.number().int(),
+    fence: z.string().describe('uid/attempt/launch that the worker worked for.'),
+    outcome: z.enum(['done', 'failed', 'interrupted']).describe('How the work ended.'),
+    exitCode: z.number().int().describe('Exit code that follows.'),
     code: z.string().max(64).optional().describe('Error code of the worker, for example INPUT_UNREADABLE.'),
     message: message.optional().describe('A sentence for people.'),
     result: z.record(z.string(), z.unknown()).optional().describe('What the kind returns; small.'),
-    at: time,
+    at: time.describe('When the worker wrote this.'),
   })
   .describe('Written by the worker as its last act.')
 export type Report = z.infer<typeof reportSchema>
 
 const historySchema = z.strictObject({
-  at: time,
-  phase: z.enum(phases),
-  reason: z.string().max(64),
-  message: message.optional(),
+  at: time.describe('When.'),
+  phase: z.enum(phases).describe('Phase from then on.'),
+  reason: z.string().max(64).describe('Why, in one word.'),
+  message: message.optional().describe('Why, in a sentence.'),
 })
 export type HistoryEntry = z.infer<typeof historySchema>
 
@@ -158,7 +165,7 @@ const controllerAttributes = {
   fence: z.string().optional().describe('uid/attempt/launch of the task that may act for the job now.'),
   taskArn: z.string().optional().describe('The task of the current launch.'),
   stopping: z
-    .strictObject({ reason: z.enum(stopReasons), at: time })
+    .strictObject({ reason: z.enum(stopReasons).describe('Why.'), at: time.describe('When it was decided.') })
     .optional()
     .describe('The stop intent.'),
   attempts: z
@@ -166,11 +173,18 @@ const controllerAttributes = {
     .max(recordLimits.attemptsKept + 1)
     .describe(`The last ${recordLimits.attemptsKept} attempts.`),
   rollup: z
-    .strictObject({ count, costUsd: z.number(), byClass: z.record(z.string(), count) })
+    .strictObject({
+      count: count.describe('How many.'),
+      costUsd: z.number().describe('What they cost.'),
+      byClass: z.record(z.string(), count).describe('How they ended.'),
+    })
     .optional()
     .describe('Older attempts, added up.'),
   counts: z
-    .strictObject({ failed: count, infra: count })
+    .strictObject({
+      failed: count.describe('Against limits.attempts.'),
+      infra: count.describe('Against limits.infrastructureAttempts.'),
+    })
     .describe(
       'Attempts of this generation counted against limits.attempts and limits.infrastructureAttempts.',
     ),
@@ -181,7 +195,7 @@ const controllerAttributes = {
     .max(recordLimits.historyKept)
     .describe('The last transitions, oldest first.'),
   result: z.record(z.string(), z.unknown()).optional().describe('What the kind returned.'),
-  costUsd: z.number().optional(),
+  costUsd: z.number().optional().describe('What all attempts cost, estimated.'),
   acceptedAt: time.describe('When this generation was accepted; the deadline counts from here.'),
   finishedAt: time.optional().describe('When this generation ended.'),
   sequencer: z.string().optional().describe('Order of the S3 event that asked for it.'),

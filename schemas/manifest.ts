@@ -22,7 +22,7 @@ export type ManifestFile = z.infer<typeof manifestFileSchema>
  */
 export const manifestSchema = z
   .strictObject({
-    schemaVersion: z.literal(1),
+    schemaVersion: z.literal(1).describe('Form of this file.'),
     jobId: z.string().describe('The job.'),
     kind: z.string().describe('What the job does.'),
     fence: z.string().describe('uid/attempt/launch of the task that produced the files.'),

@@ -175,7 +175,7 @@ export const specSchema = z
     priority: whole(specBounds.priority)
       .optional()
       .describe('0 to 9; each step is worth 10 minutes of waiting. Default 0.'),
-    resources: resourcesSchema.partial().optional(),
+    resources: resourcesSchema.partial().optional().describe('Size and capacity of the task.'),
     limits: limitsSchema.optional(),
     failurePolicy: z
       .array(policyRuleSchema)
@@ -197,33 +197,47 @@ export type Input = z.infer<typeof inputSchema>
 export type Capacity = (typeof capacities)[number]
 export type PolicyRule = z.infer<typeof policyRuleSchema>
 
-/** What applies: spec, kind defaults and defaults, resolved when the job is accepted. Visible in the record. */
+const resolved = (what: string) => z.number().int().describe(what)
+
+/**
+ * What applies: spec, kind defaults and defaults, resolved when the job is accepted. Visible in the record. Bounds were
+ * checked on the way in and are not repeated: a record must stay readable when a later version changes one.
+ */
 export const settingsSchema = z
   .strictObject({
     input: inputSchema.optional(),
-    output: z.string(),
-    params: z.record(z.string(), z.unknown()),
-    queue: z.string(),
-    priority: z.number().int(),
-    resources: z.strictObject({
-      cpu: z.number().int(),
-      memory: z.number().int(),
-      ephemeralStorage: z.number().int().optional(),
-      capacity: z.enum(capacities),
-    }),
-    limits: z.strictObject({
-      attempts: z.number().int(),
-      infrastructureAttempts: z.number().int(),
-      startTimeout: z.number(),
-      attemptTimeout: z.number(),
-      deadline: z.number(),
-      heartbeatTimeout: z.number(),
-      backoff: z.strictObject({ initial: z.number(), max: z.number() }),
-      maxMemory: z.number().int(),
-    }),
-    failurePolicy: z.array(policyRuleSchema),
-    ttlAfterFinished: z.number(),
-    labels: z.record(z.string(), z.string()),
+    output: z.string().describe('Prefix of the outputs in the outputs bucket.'),
+    params: z.record(z.string(), z.unknown()).describe('Parameters of the kind, with its defaults.'),
+    queue: z.string().describe('The line that the job waits in.'),
+    priority: resolved('0 to 9; each step is worth 10 minutes of waiting.'),
+    resources: z
+      .strictObject({
+        cpu: resolved('CPU units of the task; 1024 are one vCPU.'),
+        memory: resolved('MiB of the task.'),
+        ephemeralStorage: resolved('GiB of disk; absent: 20.').optional(),
+        capacity: z.enum(capacities).describe('Where tasks run.'),
+      })
+      .describe('Size and capacity of the task.'),
+    limits: z
+      .strictObject({
+        attempts: resolved('Failed attempts after which the job is Failed.'),
+        infrastructureAttempts: resolved('Attempts that may be lost to the infrastructure on top.'),
+        startTimeout: resolved('Seconds from launch to RUNNING.'),
+        attemptTimeout: resolved('Seconds that one attempt may run.'),
+        deadline: resolved('Seconds from acceptance to the end of all attempts.'),
+        heartbeatTimeout: resolved('Seconds that a worker may stay silent.'),
+        backoff: z
+          .strictObject({
+            initial: resolved('Seconds after the first failure.'),
+            max: resolved('Longest wait in seconds.'),
+          })
+          .describe('Wait between attempts.'),
+        maxMemory: resolved('MiB up to which a job that ran out of memory is given more.'),
+      })
+      .describe('Attempts and times.'),
+    failurePolicy: z.array(policyRuleSchema).describe('Ordered rules for failures.'),
+    ttlAfterFinished: resolved('Seconds that the finished job is kept.'),
+    labels: z.record(z.string(), z.string()).describe('Names of the user.'),
   })
   .describe('What applies: spec, kind and defaults, resolved at acceptance.')
 

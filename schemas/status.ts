@@ -11,32 +11,51 @@ export const statusItemId = 'status'
 export const statusSchema = z
   .object({
     at: z.iso.datetime().describe('When the leader wrote this.'),
-    leader: z.object({
-      id: z.string().describe('Which process leads.'),
-      mode: z.enum(['single', 'leader']).describe('single: no election, this is the only controller.'),
-      since: z.iso.datetime(),
-    }),
+    leader: z
+      .object({
+        id: z.string().describe('Which process leads.'),
+        mode: z.enum(['single', 'leader']).describe('single: no election, this is the only controller.'),
+        since: z.iso.datetime().describe('Since when.'),
+      })
+      .describe('Who leads.'),
     phases: z.partialRecord(z.enum(phases), count).describe('Jobs by phase.'),
     limits: z
-      .object({ running: count, maxRunning: count, vcpu: z.number(), maxVcpu: z.number() })
+      .object({
+        running: count.describe('Live jobs.'),
+        maxRunning: count.describe('As many may live.'),
+        vcpu: z.number().describe('vCPUs of live jobs.'),
+        maxVcpu: z.number().describe('As many they may have.'),
+      })
       .describe('What live jobs take, and what they may take.'),
-    queues: z.array(
-      z.object({
-        name: z.string(),
-        running: count,
-        vcpu: z.number(),
-        maxRunning: count.optional(),
-        maxVcpu: z.number().optional(),
-        waitingFor: z.string().optional().describe('Why the first job of its line waits.'),
-      }),
-    ),
-    workqueue: z.object({ waiting: count, ready: count, running: count, lagMs: z.number(), dropped: count }),
+    queues: z
+      .array(
+        z.object({
+          name: z.string().describe('The queue.'),
+          running: count.describe('Its live jobs.'),
+          vcpu: z.number().describe('vCPUs of its live jobs.'),
+          maxRunning: count.optional().describe('As many may live; absent: no limit of its own.'),
+          maxVcpu: z.number().optional().describe('vCPUs they may have; absent: no limit of its own.'),
+          waitingFor: z.string().optional().describe('Why the first job of its line waits.'),
+        }),
+      )
+      .describe('Every queue that is configured.'),
+    workqueue: z
+      .object({
+        waiting: count.describe('Jobs to be looked at later.'),
+        ready: count.describe('Jobs to be looked at now.'),
+        running: count.describe('Jobs being looked at.'),
+        lagMs: z.number().describe('How late the oldest of them is.'),
+        dropped: count.describe('Wake-ups that found the queue full; the polls make up for them.'),
+      })
+      .describe('Jobs that the leader has to look at.'),
     pacers: z.record(z.string(), z.number()).describe('Tokens left, by call.'),
     lastPollAt: time.describe('Last look at all live tasks.'),
     lastSweepAt: time.describe('Last comparison of tasks and jobs.'),
     lastScanAt: time.describe('Last reading of every record.'),
     intake: z.record(z.string(), count).describe('Messages since this leader began, by what became of them.'),
-    attention: z.array(z.object({ jobId: z.string(), why: z.string() })).describe('Jobs that need a person.'),
+    attention: z
+      .array(z.object({ jobId: z.string().describe('The job.'), why: z.string().describe('One sentence.') }))
+      .describe('Jobs that need a person.'),
   })
   .describe('State of the controller.')
 

@@ -113,12 +113,12 @@ describe('a download', () => {
     })
   })
 
-  test('of an object that was replaced: 65', async () => {
+  test('of an object that was replaced: 66', async () => {
     const input = await workshop.upload('replaced.bin', Buffer.from('first'))
     await workshop.upload('replaced.bin', Buffer.from('second'))
     await expect(download(await here(), input)).rejects.toMatchObject({
       code: 'INPUT_CHANGED',
-      exitCode: 65,
+      exitCode: 66,
     })
   })
 
