@@ -28,7 +28,7 @@ export const errorCatalogue = {
   INPUT_FORBIDDEN: entry(exitCodes.notAllowed, 'The task role may not read the input; it needs s3:GetObject'),
   INPUT_MISSING: entry(exitCodes.inputMissing, 'The input does not exist any more'),
   INPUT_ARCHIVED: entry(exitCodes.inputMissing, 'The input is in an archive storage class; restore it first'),
-  INPUT_CHANGED: entry(exitCodes.badInput, 'The input was replaced after the job was submitted'),
+  INPUT_CHANGED: entry(exitCodes.inputMissing, 'The input was replaced after the job was submitted'),
   INPUT_INCOMPLETE: entry(exitCodes.temporary, 'The input could not be downloaded whole'),
   INPUT_EMPTY: entry(exitCodes.badInput, 'The input is an empty file'),
   INPUT_UNREADABLE: entry(exitCodes.badInput, 'The input is not a video that can be read'),

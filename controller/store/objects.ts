@@ -23,8 +23,8 @@ export type ObjectStore = ReturnType<typeof createObjectStore>
 
 /** The objects in S3 as API and page need them: who they are, and links that work for a while without credentials. */
 export function createObjectStore(s3: S3Client) {
-  // By default the SDK signs the checksum of the body that it sees into the link, which is none, so that S3 would refuse
-  // every real file.
+  // By default the SDK signs the checksum of the body that it sees into the link. It sees none, so a store that checks it
+  // refuses every real file.
   const { region, credentials, endpoint, forcePathStyle } = s3.config
   const signer = new S3Client({
     region,
