@@ -43,7 +43,7 @@ export type LoopPorts = {
 
 export type Loop = ReturnType<typeof createLoop>
 
-const submittedEveryMs = 250
+const submittedEveryMs = 200
 const dueEveryMs = 500
 const admitEveryMs = 1000
 const publishEveryMs = 5000

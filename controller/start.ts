@@ -196,6 +196,7 @@ function startConsumers(
     rubbishUrl: urls.jobsDlq,
     clock,
     onError: (error) => log.error({ err: error, where: 'intake' }, 'receiving pauses; nothing is lost'),
+    probe: () => jobs.inPhase('Submitted', { limit: 1 }),
     onRubbish: (messageId, reason) =>
       log.warn({ messageId, reason }, 'message put into the dead-letter queue'),
   }

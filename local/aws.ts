@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import type { Configuration } from '../schemas/configuration.ts'
+import { problemsOf, summaryOf } from '../schemas/problems.ts'
 import { CannotStart } from './cannot-start.ts'
 import { localAccountId, secretFor } from './credentials.ts'
 import { takeDataDirectory } from './data-directory.ts'
@@ -77,7 +78,7 @@ const openServices = async (
     accountId: localAccountId,
     baseUrl: () => endpoint,
     taskEnvironment: () => taskEnvironment(endpoint, configuration, process.env),
-    settings: ecsSettingsSchema.parse({ ...ecsSettingsOf(configuration), ...ecsSettings }),
+    settings: parseEcsSettings({ ...ecsSettingsOf(configuration), ...ecsSettings }),
     // The rule that brings task events to the queue stands in the infrastructure on AWS; here it is this line.
     emitEvent: (event) => sqs.send(configuration.TASK_EVENTS_QUEUE, JSON.stringify(event)),
     log: log.child({ service: 'ecs' }),
@@ -104,8 +105,16 @@ const openServices = async (
   }
 }
 
+/** @throws CannotStart when LOCAL_FAULTS names a fault that there is not */
+const parseEcsSettings = (settings: unknown) => {
+  const parsed = ecsSettingsSchema.safeParse(settings)
+  if (parsed.success) return parsed.data
+  throw new CannotStart(summaryOf(problemsOf(parsed.error, settings)).replaceAll('faults[', 'LOCAL_FAULTS['))
+}
+
 /** Start-up times of Fargate scaled to what the configuration says: from RunTask to RUNNING. */
-const ecsSettingsOf = ({ LOCAL_START_S, LOCAL_VCPU_QUOTA }: Configuration) => ({
+const ecsSettingsOf = ({ LOCAL_START_S, LOCAL_VCPU_QUOTA, LOCAL_FAULTS }: Configuration) => ({
+  faults: LOCAL_FAULTS,
   timeline: {
     provisioningMs: LOCAL_START_S * 400,
     pendingMs: LOCAL_START_S * 200,

@@ -180,7 +180,9 @@ const withTimes = (lines: readonly string[], about: Stats) => {
   })
 }
 
-const timedLine = z.object({ time: z.number().int().positive() })
+const timedLine = z.object({
+  time: z.union([z.number().int().positive(), z.iso.datetime().transform((time) => Date.parse(time))]),
+})
 
 const timeIn = (line: string): number | undefined => {
   if (!line.startsWith('{')) return undefined

@@ -159,6 +159,11 @@ const local = {
   LOCAL_START_S: number(0, 600, 0.6).describe(
     'Seconds from RunTask to RUNNING on the local Fargate. On AWS: 25 to 90.',
   ),
+  LOCAL_FAULTS: json(z.array(z.record(z.string(), z.unknown())))
+    .default([])
+    .describe(
+      'What the local ECS does wrong from the start, as a JSON list of faults: [{"kind": "capacity"}].',
+    ),
   FFMPEG_PATH: z
     .string()
     .min(1)

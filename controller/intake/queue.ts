@@ -1,4 +1,5 @@
 import {
+  ChangeMessageVisibilityCommand,
   DeleteMessageBatchCommand,
   GetQueueUrlCommand,
   type Message,
@@ -21,12 +22,15 @@ export type ConsumerOptions = {
   handle: (message: Message) => Promise<Handled>
   onError: (error: unknown) => void
   onRubbish: (messageId: string, reason: string) => void
+  /** Fails while the table does not answer: asked after a failure, before anything more is received. */
+  probe: () => Promise<unknown>
   clock: Clock
 }
 
 const retryFirstMs = 500
 const retryMaxMs = 10_000
 const longPollS = 20
+const giveBackS = 3
 const asideCharacters = 200_000
 
 export const queueUrl = async (sqs: Sqs, name: string): Promise<string> => {
@@ -41,8 +45,8 @@ export async function sendMessage(sqs: Sqs, url: string, body: string): Promise<
 
 /**
  * Receives messages until stopped. A message is deleted once what it asks for is durable; when handling fails (the table
- * does not answer), nothing is deleted and receiving pauses, so that a long outage neither loses messages nor spends
- * their receive counts.
+ * does not answer), nothing is deleted and nothing more is received until it answers again, so that a long outage
+ * neither loses messages nor spends their receive counts.
  * @returns stops receiving and resolves when what was received has been handled
  */
 export function consume(options: ConsumerOptions): () => Promise<void> {
@@ -61,6 +65,7 @@ async function loop(options: ConsumerOptions, signal: AbortSignal): Promise<void
     if (pauseMs > 0) await clock.sleep(pauseMs, signal)
     if (signal.aborted) return
     try {
+      if (pauseMs > 0) await options.probe()
       const { Messages: messages } = await sqs.send(
         new ReceiveMessageCommand({
           QueueUrl: options.queueUrl,
@@ -90,7 +95,20 @@ async function handleAll(messages: readonly Message[], options: ConsumerOptions)
   )
   for (const result of results) if (result.status === 'rejected') options.onError(result.reason)
   await deleteMessages(options.sqs, options.queueUrl, receipts)
-  return results.some((result) => result.status === 'rejected')
+  const failed = messages.filter((_, index) => results[index]?.status === 'rejected')
+  await Promise.allSettled(failed.map((message) => giveBack(message, options)))
+  return failed.length > 0
+}
+
+/** So that it is handled soon after the trouble has passed; without this it comes back all the same, later. */
+async function giveBack(message: Message, { sqs, queueUrl: url }: ConsumerOptions): Promise<void> {
+  await sqs.send(
+    new ChangeMessageVisibilityCommand({
+      QueueUrl: url,
+      ReceiptHandle: message.ReceiptHandle,
+      VisibilityTimeout: giveBackS,
+    }),
+  )
 }
 
 /** @returns the receipt to delete, if the message may go */

@@ -30,20 +30,26 @@ export type LaunchContext = {
 export const taskDefinitionOf = (job: Job, workerFamily: string): string =>
   job.kind === 'container' ? (job.settings.params as ContainerParams).taskDefinition : workerFamily
 
-/** Size of the next task: what was asked for, or more after the last attempt ran out of memory. */
+/**
+ * Size of the next task: what was asked for, or the next one above the largest that ran out of memory in this generation,
+ * up to `maxMemory`. It is derived from those attempts alone, so an edit of the resources applies to the next attempt.
+ */
 export function sizeOf(
   job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>,
   vcpuCeiling = Number.POSITIVE_INFINITY,
 ): { cpu: number; memory: number } {
   const { resources, limits } = job.settings
-  const last = attemptsOfGeneration(job).at(-1)
-  const size =
-    last && (last.cpu > resources.cpu || last.memory > resources.memory)
-      ? { cpu: last.cpu, memory: last.memory }
-      : { cpu: resources.cpu, memory: resources.memory }
-  if (last?.outcome?.class !== 'outOfMemory') return size
-  const larger = nextLargerMemory(size.cpu, size.memory, limits.maxMemory)
-  return larger && larger.cpu / 1024 <= vcpuCeiling ? { cpu: larger.cpu, memory: larger.memoryMiB } : size
+  const asked = { cpu: resources.cpu, memory: resources.memory }
+  const [largest] = attemptsOfGeneration(job)
+    .filter((attempt) => attempt.outcome?.class === 'outOfMemory' && attempt.memory >= asked.memory)
+    .sort((a, b) => b.memory - a.memory)
+  if (largest === undefined) return asked
+  const larger = nextLargerMemory(Math.max(asked.cpu, largest.cpu), largest.memory, limits.maxMemory)
+  if (larger && larger.cpu / 1024 <= vcpuCeiling) return { cpu: larger.cpu, memory: larger.memoryMiB }
+  // Nothing larger is left: the largest that an edit has not ruled out meanwhile.
+  return largest.cpu >= asked.cpu && largest.memory <= limits.maxMemory
+    ? { cpu: largest.cpu, memory: largest.memory }
+    : asked
 }
 
 const attemptsOfGeneration = (job: Pick<Job, 'attempts' | 'acceptedAt'>): readonly Attempt[] =>

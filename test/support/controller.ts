@@ -5,6 +5,8 @@ import type { TestAws } from './local-aws.ts'
 export type ControllerProcess = {
   /** Ends it by a signal and resolves with how it ended. */
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** What it said on stderr. */
+  errors(): string
   /** Every log line so far. */
   lines(): Record<string, unknown>[]
   /** Where status and API are, once it listens. */
@@ -18,7 +20,7 @@ export function spawnController(
   options: { endpoint?: string; environment?: Record<string, string> } = {},
 ): ControllerProcess {
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', 'controller/main.ts'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH,
       ...controllerEnvironment(aws),
@@ -28,6 +30,10 @@ export function spawnController(
   })
   const exited = once(child, 'exit')
   let output = ''
+  let errors = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    errors += chunk.toString()
+  })
   child.stdout?.on('data', (chunk: Buffer) => {
     output += chunk.toString()
   })
@@ -45,6 +51,7 @@ export function spawnController(
       return { code: child.exitCode, signal: child.signalCode }
     },
     lines,
+    errors: () => errors,
     url: () => lines().find((line) => typeof line.url === 'string')?.url as string | undefined,
     exited,
   }

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 /** One call on its way: the operation (`DynamoDB_20120810.UpdateItem`, or method and path) and the body as text. */
 export type Call = { operation: string; body: string }
 
-/** What to do with a call: let it pass, swallow it before it has an effect, or let it act and swallow the answer. */
-export type Verdict = 'pass' | 'swallowCall' | 'swallowAnswer'
+/** What to do with a call: let it pass, break its connection, never answer, or let it act and never answer. */
+export type Verdict = 'pass' | 'refuse' | 'swallowCall' | 'swallowAnswer'
 
 export type Proxy = { endpoint: string; close(): Promise<void> }
 
@@ -20,6 +20,10 @@ export async function startProxy(target: string, judge: (call: Call) => Verdict)
       const operation = String(incoming.headers['x-amz-target'] ?? `${incoming.method} ${incoming.url}`)
       const verdict = judge({ operation, body: body.toString() })
       if (verdict === 'swallowCall') return
+      if (verdict === 'refuse') {
+        outgoing.destroy()
+        return
+      }
       const upstream = forward(
         // The host header stays as the client signed it.
         { hostname, port, method: incoming.method, path: incoming.url, headers: incoming.headers },

@@ -48,32 +48,33 @@ export function logView({ jobId, attempt }) {
 
 const levels = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
 
-/** Lines of our own programs are JSON and are shown readable; everything else is shown as it is. */
+/** What all lines of one log share. */
+const shared = ['time', 'level', 'msg', 'jobId', 'fence']
+
+/** Lines of our own programs are JSON and are shown readable, with the time that they say; everything else as it is. */
 function logLine({ at, message }) {
-  const { level, msg, ...rest } = parsed(message)
-  const time = h('time', { datetime: at, title: exact(at) }, exact(at).slice(11, 19))
-  if (msg === undefined) return h('li', {}, time, h('span', {}, message))
-  const { time: _time, ...fields } = rest
+  const line = parsed(message)
+  const when = Number.isNaN(new Date(line?.time ?? Number.NaN).getTime())
+    ? at
+    : new Date(line.time).toISOString()
+  const time = h('time', { datetime: when, title: exact(when) }, exact(when).slice(11, 19))
+  if (line === undefined) return h('li', {}, time, h('span', {}, message))
+  const fields = Object.entries(line).filter(([name]) => !shared.includes(name))
   return h(
     'li',
-    { class: levels[level], title: message },
+    { class: levels[line.level], title: message },
     time,
-    h(
-      'span',
-      {},
-      msg,
-      ...Object.entries(fields).map(([name, value]) =>
-        h('small', {}, ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
-      ),
-    ),
+    h('span', {}, line.msg, ...fields.map(([name, value]) => h('small', {}, ` ${name}=${textOf(value)}`))),
   )
 }
+
+const textOf = (value) => (typeof value === 'string' ? value : JSON.stringify(value))
 
 function parsed(message) {
   try {
     const value = JSON.parse(message)
-    return typeof value?.msg === 'string' ? value : {}
+    return typeof value?.msg === 'string' ? value : undefined
   } catch {
-    return {}
+    return undefined
   }
 }

@@ -1,0 +1,376 @@
+import { describe, expect, test } from 'vitest'
+import {
+  capacityOf,
+  intend,
+  type LaunchContext,
+  liveVcpu,
+  sizeOf,
+  type Template,
+  taskDefinitionOf,
+} from '../../controller/reconcile/launch.ts'
+import type { Change } from '../../schemas/change.ts'
+import { isFargateSize } from '../../schemas/fargate.ts'
+import { makeUid, parseStartedBy } from '../../schemas/ids.ts'
+import { type Attempt, acceptedJobSchema, type Job, type OutcomeClass } from '../../schemas/job.ts'
+import {
+  acceptedMs,
+  at,
+  attempt,
+  backingOff,
+  hourMs,
+  job,
+  launching,
+  minuteMs,
+  refused,
+  report,
+  running,
+  settings,
+  starting,
+  uid,
+} from '../support/job.ts'
+
+const template: Template = { taskDefinition: 'worker:7', container: 'worker', logPrefix: 'task' }
+const context: LaunchContext = {
+  installation: 'prod',
+  cluster: 'jobs',
+  subnets: ['subnet-1', 'subnet-2'],
+  securityGroups: ['sg-1'],
+  assignPublicIp: 'ENABLED',
+  vcpuCeiling: () => 32,
+}
+const nowMs = acceptedMs + hourMs
+const intent = (of: Job): Change['set'] => intend(of, template, context, nowMs).set
+const requestOf = (of: Job) => intent(of).launching?.request as Record<string, never>
+const overrideOf = (of: Job) =>
+  (requestOf(of).overrides as { containerOverrides: Override[] }).containerOverrides[0]
+type Override = { name: string; command?: string[]; environment: { name: string; value: string }[] }
+const environmentOf = (of: Job) =>
+  Object.fromEntries(overrideOf(of)?.environment.map(({ name, value }) => [name, value]) ?? [])
+
+const ended = (n: number, kind: OutcomeClass, more: Partial<Attempt> = {}): Attempt =>
+  attempt({ n, outcome: { class: kind, reason: kind }, ...more })
+
+describe('numbers never restart', () => {
+  test('the first launch of a job is attempt 1, launch 1', () => {
+    expect(intent(job())).toMatchObject({
+      fence: `${uid}/1/1`,
+      lastAttempt: 1,
+      lastLaunch: 1,
+      launching: { attempt: 1, launch: 1, clientToken: `${uid}-1-1`, launchedAt: at(hourMs) },
+    })
+  })
+
+  test('after an attempt that ended: the next attempt and the next launch', () => {
+    expect(intent(backingOff(minuteMs))).toMatchObject({ fence: `${uid}/2/2`, lastAttempt: 2, lastLaunch: 2 })
+  })
+
+  test('after a launch that was refused: the same attempt, a new launch, a new token', () => {
+    const set = intent(refused(minuteMs))
+    expect(set).toMatchObject({
+      fence: `${uid}/1/2`,
+      lastAttempt: 1,
+      lastLaunch: 2,
+      launching: { clientToken: `${uid}-1-2` },
+    })
+    expect(set.attempts).toMatchObject([{ n: 1, launches: 2 }])
+    expect(set).not.toHaveProperty('counts')
+  })
+
+  test('after a launch that came to nothing: likewise, and counted as infrastructure', () => {
+    const set = intent(starting({ counts: { failed: 1, infra: 2 } }))
+    expect(set).toMatchObject({ fence: `${uid}/1/2`, counts: { failed: 1, infra: 3 } })
+    expect(set.history?.at(-1)).toMatchObject({ phase: 'Starting', reason: 'NothingFound' })
+  })
+
+  test('in a new generation they go on', () => {
+    const again = job({ generation: 2, attempts: [ended(3, 'failed')], lastAttempt: 3, lastLaunch: 5 })
+    expect(intent(again)).toMatchObject({ fence: `${uid}/4/6`, lastAttempt: 4, lastLaunch: 6 })
+  })
+
+  test('even when the ledger was emptied by somebody', () => {
+    expect(intent(job({ attempts: [], lastAttempt: 9, lastLaunch: 12 }))).toMatchObject({
+      fence: `${uid}/10/13`,
+    })
+  })
+})
+
+describe('the intent', () => {
+  test('takes away what belonged to the launch before, and the line', () => {
+    const { remove } = intend(running({ report: report() }), template, context, nowMs)
+    for (const name of ['claim', 'report', 'progress', 'taskArn', 'notBefore', 'backlogQueue', 'rank'])
+      expect(remove).toContain(name)
+  })
+
+  test('leaves a record that can be read', () => {
+    const { backlogQueue: _queue, rank: _rank, ...before } = job()
+    expect(acceptedJobSchema.safeParse({ ...before, ...intent(job()) }).success).toBe(true)
+  })
+
+  test('opens the attempt in the ledger, with what it will run on', () => {
+    expect(intent(job()).attempts).toEqual([
+      {
+        n: 1,
+        launches: 1,
+        runner: 'ecs',
+        capacity: 'on-demand',
+        taskDefinition: 'worker:7',
+        cpu: 1024,
+        memory: 2048,
+        launchedAt: at(hourMs),
+        logStream: 'task/worker/',
+      },
+    ])
+  })
+
+  test('a container without a log stream has none in the ledger', () => {
+    const set = intend(job(), { ...template, logPrefix: undefined }, context, nowMs).set
+    expect(set.attempts?.[0]).not.toHaveProperty('logStream')
+  })
+
+  test('the ledger keeps fifty, the rest is added up', () => {
+    const attempts = Array.from({ length: 50 }, (_, index) => ended(index + 1, 'spot'))
+    const set = intent(job({ attempts, lastAttempt: 50, lastLaunch: 50 }))
+    expect(set.attempts?.map(({ n }) => n)).toEqual(Array.from({ length: 50 }, (_, index) => index + 2))
+    expect(set.rollup).toEqual({ count: 1, costUsd: 0, byClass: { spot: 1 } })
+  })
+})
+
+describe('the frozen request', () => {
+  test('asks for one task of a pinned revision, on one capacity provider', () => {
+    expect(requestOf(job())).toEqual({
+      cluster: 'jobs',
+      taskDefinition: 'worker:7',
+      count: 1,
+      clientToken: `${uid}-1-1`,
+      startedBy: `prod/wedding-42/${uid}/1/1`,
+      capacityProviderStrategy: [{ capacityProvider: 'FARGATE', weight: 1 }],
+      networkConfiguration: {
+        awsvpcConfiguration: {
+          subnets: ['subnet-1', 'subnet-2'],
+          securityGroups: ['sg-1'],
+          assignPublicIp: 'ENABLED',
+        },
+      },
+      overrides: {
+        cpu: '1024',
+        memory: '2048',
+        containerOverrides: [
+          {
+            name: 'worker',
+            environment: [
+              { name: 'JOB_ID', value: 'wedding-42' },
+              { name: 'FENCE', value: `${uid}/1/1` },
+              { name: 'S3_BUCKET', value: 'uploads' },
+              { name: 'S3_KEY', value: 'wedding.mp4' },
+            ],
+          },
+        ],
+      },
+    })
+  })
+
+  test('is the same to the byte when it is made again from the same record', () => {
+    expect(JSON.stringify(requestOf(structuredClone(job())))).toBe(JSON.stringify(requestOf(job())))
+  })
+
+  test('holds no time: one made later asks for the same', () => {
+    const later = intend(job(), template, context, nowMs + hourMs).set.launching?.request
+    expect(later).toEqual(requestOf(job()))
+  })
+
+  test('ephemeral storage is asked for only if the job does', () => {
+    const resources = { ephemeralStorage: 100 }
+    expect(requestOf(job({ settings: settings({ resources }) })).overrides).toMatchObject({
+      ephemeralStorage: { sizeInGiB: 100 },
+    })
+  })
+
+  test('a container gets its command and environment; what is ours it cannot replace', () => {
+    const params = {
+      taskDefinition: 'mine',
+      command: ['sh', '-c', 'true'],
+      environment: { MODE: 'fast', FENCE: 'forged', JOB_ID: 'other', S3_KEY: 'other' },
+    }
+    const mine = job({ kind: 'container', settings: settings({ params }) })
+    expect(overrideOf(mine)?.command).toEqual(['sh', '-c', 'true'])
+    expect(environmentOf(mine)).toEqual({
+      MODE: 'fast',
+      JOB_ID: 'wedding-42',
+      FENCE: `${uid}/1/1`,
+      S3_BUCKET: 'uploads',
+      S3_KEY: 'wedding.mp4',
+    })
+  })
+
+  test('parameters of other kinds never become environment or command', () => {
+    const params = { environment: { A: 'b' }, command: ['x'] }
+    const transcode = job({ settings: settings({ params }) })
+    expect(environmentOf(transcode)).not.toHaveProperty('A')
+    expect(overrideOf(transcode)).not.toHaveProperty('command')
+  })
+
+  test('at the longest names, token and startedBy stay within what ECS takes, and can be read back', () => {
+    const jobId = 'j'.repeat(64)
+    const longUid = makeUid(jobId, 'abcdefghijkl')
+    const longest = job({
+      jobId,
+      uid: longUid,
+      attempts: [],
+      lastAttempt: 99_999_999,
+      lastLaunch: 999_999_998,
+    })
+    const { set } = intend(longest, template, { ...context, installation: 'i'.repeat(16) }, nowMs)
+    const { clientToken, startedBy } = (set.launching?.request ?? {}) as Record<string, string>
+    expect(clientToken).toMatch(/^[!-~]{1,64}$/)
+    expect(startedBy).toMatch(/^[A-Za-z0-9/_-]{1,128}$/)
+    expect(parseStartedBy(startedBy)).toEqual({ installation: 'i'.repeat(16), jobId, fence: set.fence })
+  })
+})
+
+describe('the next size after running out of memory', () => {
+  const oom = (n: number, cpu: number, memory: number) => ended(n, 'outOfMemory', { cpu, memory })
+  const limits = { maxMemory: 16_384 }
+  const rows: [string, Attempt[], Parameters<typeof settings>[0], { cpu: number; memory: number }][] = [
+    ['what was asked for, at first', [], {}, { cpu: 1024, memory: 2048 }],
+    ['what was asked for, after another failure', [ended(1, 'failed')], {}, { cpu: 1024, memory: 2048 }],
+    ['the next of the same CPU', [oom(1, 1024, 2048)], { limits }, { cpu: 1024, memory: 3072 }],
+    [
+      'twice: the one after',
+      [oom(1, 1024, 2048), oom(2, 1024, 3072)],
+      { limits },
+      { cpu: 1024, memory: 4096 },
+    ],
+    [
+      'at the end of a tier: the next tier that has more',
+      [oom(1, 1024, 8192)],
+      { limits },
+      { cpu: 2048, memory: 9216 },
+    ],
+    [
+      'stays grown after another failure',
+      [oom(1, 1024, 2048), ended(2, 'failed', { memory: 3072 })],
+      { limits },
+      { cpu: 1024, memory: 3072 },
+    ],
+    [
+      'stays grown in the next launch of the same attempt',
+      [oom(1, 1024, 2048), attempt({ n: 2, memory: 3072 })],
+      { limits },
+      { cpu: 1024, memory: 3072 },
+    ],
+    [
+      'up to maxMemory, inclusive',
+      [oom(1, 1024, 3072)],
+      { limits: { maxMemory: 4096 } },
+      { cpu: 1024, memory: 4096 },
+    ],
+    [
+      'not above maxMemory: the same again',
+      [oom(1, 1024, 4096)],
+      { limits: { maxMemory: 4096 } },
+      { cpu: 1024, memory: 4096 },
+    ],
+    [
+      'an edit to more than ran out: what was asked for',
+      [oom(1, 1024, 2048)],
+      { resources: { memory: 8192 }, limits },
+      { cpu: 1024, memory: 8192 },
+    ],
+    [
+      'an edit to less, after another failure: what was asked for',
+      [ended(1, 'failed', { memory: 8192 })],
+      { limits },
+      { cpu: 1024, memory: 2048 },
+    ],
+    [
+      'an edit to more CPU: kept',
+      [oom(1, 256, 2048)],
+      { resources: { cpu: 1024, memory: 2048 }, limits },
+      { cpu: 1024, memory: 3072 },
+    ],
+    [
+      'an edit of maxMemory to less than ran out: what was asked for',
+      [oom(1, 1024, 4096)],
+      { limits: { maxMemory: 3072 } },
+      { cpu: 1024, memory: 2048 },
+    ],
+    [
+      'of an earlier generation: what was asked for',
+      [oom(1, 1024, 2048)].map((one) => ({ ...one, launchedAt: at(-1) })),
+      { limits },
+      { cpu: 1024, memory: 2048 },
+    ],
+  ]
+  test.for(rows)('%s', ([, attempts, more, want]) => {
+    const size = sizeOf(job({ attempts, settings: settings(more) }))
+    expect(size).toEqual(want)
+    expect(isFargateSize(size.cpu, size.memory)).toBe(true)
+  })
+
+  test('never above what the queue can ever have: such a task would not be admitted', () => {
+    const full = job({ attempts: [oom(1, 1024, 8192)], settings: settings({ limits }) })
+    expect(sizeOf(full, 2)).toEqual({ cpu: 2048, memory: 9216 })
+    expect(sizeOf(full, 1.99)).toEqual({ cpu: 1024, memory: 8192 })
+  })
+
+  test('is what the intent asks for, and what admission counts', () => {
+    const grown = job({
+      attempts: [oom(1, 1024, 8192)],
+      lastAttempt: 1,
+      lastLaunch: 1,
+      settings: settings({ limits }),
+    })
+    const set = intent(grown)
+    expect(set.launching?.request?.overrides).toMatchObject({ cpu: '2048', memory: '9216' })
+    expect(liveVcpu({ ...grown, attempts: set.attempts ?? [] })).toBe(2)
+  })
+})
+
+describe('capacity', () => {
+  const capacityAfter = (capacity: 'spot' | 'on-demand' | 'spot-then-on-demand', attempts: Attempt[]) =>
+    capacityOf(job({ attempts, settings: settings({ resources: { capacity } }) }))
+
+  test('spot stays spot, on-demand stays on-demand', () => {
+    const losses = [1, 2, 3].map((n) => ended(n, 'spot'))
+    expect(capacityAfter('spot', losses)).toBe('spot')
+    expect(capacityAfter('on-demand', losses)).toBe('on-demand')
+  })
+
+  test('spot-then-on-demand: spot until the second loss', () => {
+    expect(capacityAfter('spot-then-on-demand', [])).toBe('spot')
+    expect(capacityAfter('spot-then-on-demand', [ended(1, 'spot')])).toBe('spot')
+    expect(capacityAfter('spot-then-on-demand', [ended(1, 'spot'), ended(2, 'failed')])).toBe('spot')
+    expect(capacityAfter('spot-then-on-demand', [ended(1, 'spot'), ended(2, 'spot')])).toBe('on-demand')
+    expect(
+      capacityAfter(
+        'spot-then-on-demand',
+        [1, 2, 3].map((n) => ended(n, n === 3 ? 'failed' : 'spot')),
+      ),
+    ).toBe('on-demand')
+  })
+
+  test('losses of an earlier generation do not count', () => {
+    const old = [1, 2].map((n) => ended(n, 'spot', { launchedAt: at(-1) }))
+    expect(capacityAfter('spot-then-on-demand', old)).toBe('spot')
+  })
+
+  test('the request names the provider', () => {
+    const spot = job({ settings: settings({ resources: { capacity: 'spot' } }) })
+    expect(requestOf(spot).capacityProviderStrategy).toEqual([
+      { capacityProvider: 'FARGATE_SPOT', weight: 1 },
+    ])
+  })
+})
+
+test('which task definition: the worker’s, or the one that a container job names', () => {
+  expect(taskDefinitionOf(job(), 'worker')).toBe('worker')
+  const params = { taskDefinition: 'mine:3' }
+  expect(taskDefinitionOf(job({ kind: 'container', settings: settings({ params }) }), 'worker')).toBe(
+    'mine:3',
+  )
+})
+
+test('a live job takes the vCPUs of its open attempt, whatever was edited since', () => {
+  expect(liveVcpu(running({ attempts: [attempt({ cpu: 4096 })] }))).toBe(4)
+  expect(liveVcpu(running({ attempts: [], launching: launching() }))).toBe(1)
+})
