@@ -35,4 +35,6 @@ for (const { jobId, atMs } of put) {
 await operator.close()
 waits.sort((a, b) => a - b)
 const at = (share: number): number => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0
-process.stdout.write(`records put: ${records}; accepted after ms: median ${at(0.5)}, p95 ${at(0.95)}, most ${at(1)}\n`)
+process.stdout.write(
+  `records put: ${records}; accepted after ms: median ${at(0.5)}, p95 ${at(0.95)}, most ${at(1)}\n`,
+)

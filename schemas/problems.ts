@@ -40,11 +40,31 @@ export const problemsOf = (
   value: unknown,
   prefix: readonly PropertyKey[] = [],
 ): Problem[] =>
-  error.issues.map((issue) => ({
-    field: fieldName([...prefix, ...issue.path]),
-    value: shown(valueAt(value, issue.path), fieldName([...prefix, ...issue.path])),
-    rule: issue.message,
-  }))
+  error.issues.flatMap((issue) => {
+    const at = (path: readonly PropertyKey[], rule: string): Problem => {
+      const field = fieldName([...prefix, ...path])
+      return { field, value: shown(valueAt(value, path), field), rule }
+    }
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => at([...issue.path, key], 'there is no such field'))
+    return [at(issue.path, ruleOf(issue, valueAt(value, issue.path)))]
+  })
+
+/** zod's own words for the commonest mistakes speak of types and undefined, which are no words for people. */
+function ruleOf(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) return issue.message
+  const expected = nouns[issue.expected] ?? issue.expected
+  return value === undefined ? `must be given: ${expected}` : `must be ${expected}`
+}
+
+const nouns: Record<string, string> = {
+  string: 'a text',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a map',
+  record: 'a map',
+}
 
 /** `spec.priority: 12 is not allowed: must be at most 9` */
 export const sentenceOf = ({ field, value, rule }: Problem): string =>

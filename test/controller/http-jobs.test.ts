@@ -100,7 +100,7 @@ describe('POST /jobs', () => {
     expect(new Set(problems.map(({ field }) => field))).toEqual(
       new Set([
         'jobId',
-        'spec',
+        'spec.colour',
         'spec.limits.attempts',
         'spec.params.crf',
         'spec.params.preset',
@@ -127,9 +127,9 @@ describe('POST /jobs', () => {
       'never has more than 6',
     ],
     ['an unknown queue', { ...transcode, spec: { ...transcode.spec, queue: 'fast' } }, 'spec.queue', 'batch'],
-    ['a list', [], '(whole)', 'expected object'],
+    ['a list', [], '(whole)', 'must be a map'],
     ['id and key', { ...transcode, jobId: 'a', idempotencyKey: 'b' }, 'idempotencyKey', 'not both'],
-    ['a field of its own', { ...transcode, urgent: true }, '(whole)', 'urgent'],
+    ['a field of its own', { ...transcode, urgent: true }, 'urgent', 'there is no such field'],
   ] as const)('%s is refused by name', async ([, body, field, rule]) => {
     const answer = await http.post('/jobs', body)
     expect(answer.status).toBe(400)
@@ -496,7 +496,7 @@ describe('GET /jobs', () => {
     ['limit=1001', 'limit'],
     ['limit=many', 'limit'],
     ['limit=1.5', 'limit'],
-    ['phases=Running', '(whole)'],
+    ['phases=Running', 'phases'],
   ] as const)('%s is refused by name', async ([query, field]) => {
     expect(await list.get(`/jobs?${query}`)).toMatchObject({
       status: 400,

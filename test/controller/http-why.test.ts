@@ -95,7 +95,7 @@ const rows: readonly [
   [
     'a damaged record',
     readStored({ ...acceptedJob({ jobId: 'film' }), attempts: 7 }) as Shown,
-    'The record is damaged, so its task is stopped and it fails: attempts: 7 is not allowed: Invalid input: expected array, received number.',
+    'The record is damaged, so its task is stopped and it fails: attempts: 7 is not allowed: must be a list.',
   ],
   [
     'Pending/Queued, nothing known of its queue',
