@@ -48,9 +48,25 @@ export function parseMessage(body: string, messageId: string, rules: UploadRules
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return { is: 'rubbish', reason: 'NotAnObject: the body is JSON, but not an object' }
+  if (isTooDeep(json))
+    return { is: 'rubbish', reason: `TooDeep: spec.params and all else may have ${levelsAtMost} levels` }
   if ('Event' in json && json.Event === 's3:TestEvent') return ignored('TestEvent')
   if ('Records' in json) return parseNotification(json.Records, rules)
   return parseRequest(json, messageId)
+}
+
+// More than any request needs, and far fewer than overflow the stack of whoever walks through them.
+const levelsAtMost = 50
+
+function isTooDeep(json: object): boolean {
+  let level: unknown[] = [json]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > levelsAtMost) return true
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? (Object.values(value) as unknown[]) : [],
+    )
+  }
+  return false
 }
 
 const ignored = (why: IgnoredBecause): Parsed => ({ is: 'commands', commands: [{ do: 'ignore', why }] })

@@ -132,8 +132,7 @@ test('success forgets the failures before it', async () => {
   isBad = true
   queue.add('a')
   await clock.pass(200)
-  expect(began).toEqual(['a@0', 'a@200', 'a@600', 'a@1400', 'a@1400', 'a@1600'].slice(0, began.length))
-  expect(began.length).toBeGreaterThanOrEqual(5)
+  expect(began).toEqual(['a@0', 'a@200', 'a@600', 'a@1400', 'a@1400', 'a@1600'])
 })
 
 test('a key that fails does not hold up the others', async () => {
