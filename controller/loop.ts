@@ -1,22 +1,23 @@
-import { isLive, isTerminal, type Job, livePhases, type Phase, phases } from '../schemas/job.ts'
-import { isKindName } from '../schemas/kinds/index.ts'
+import { isLive, livePhases, phases } from '../schemas/job.ts'
 import type { Status } from '../schemas/status.ts'
 import { createAdmitter } from './admit/admission.ts'
 import type { Pacer } from './admit/pacer.ts'
 import type { Clock } from './clock.ts'
+import { createFinders } from './finders.ts'
+import { createJournal } from './journal.ts'
 import type { Logger } from './log.ts'
-import { countAction, type Metrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 import type { Policy } from './policy.ts'
 import { type ActPorts, LostRace } from './reconcile/act.ts'
-import type { Action } from './reconcile/decide.ts'
 import { capacityKey } from './reconcile/launch.ts'
 import type { Memory } from './reconcile/memory.ts'
 import { createObserver } from './reconcile/observe.ts'
-import { type Accepted, type ReconcilePorts, reconcile } from './reconcile/reconcile.ts'
+import { type ReconcilePorts, reconcile } from './reconcile/reconcile.ts'
 import type { Runner } from './run/ecs.ts'
+import { statusOf } from './status.ts'
 import type { JobStore } from './store/jobs.ts'
 import { type Item, readStored } from './store/stored.ts'
-import { arnsByLaunch, listOurTasks, type PhaseCounts, scan, sweep } from './sweep.ts'
+import { type SweepPorts, scan, sweep } from './sweep.ts'
 import { createTicker, type Ticker } from './ticker.ts'
 import { createWorkqueue } from './workqueue.ts'
 
@@ -49,54 +50,69 @@ const admitEveryMs = 1000
 const publishEveryMs = 5000
 const housekeepingAtMostMs = 5000
 const listPassEveryMs = 1000
+/** DescribeTasks shows 100 tasks a call and may be called 14 times a second. */
+const describedPerSecond = 1400
 const persistentFailures = 5
-const evidenceArrivesMs = 5000
-const rereadCycleMs = 10 * 60_000
-const pageSize = 100
-const submittedPages = 10
 
 /** The leader: everything that makes jobs move. One of it runs at a time; a second one would only waste work. */
 export function createLoop(ports: LoopPorts) {
-  const { jobs, memory, clock, log, metrics, policy, pacers } = ports
-  const counts: PhaseCounts = new Map(phases.map((phase) => [phase, 0]))
-  const times: { lastPollAt?: string; lastSweepAt?: string; lastScanAt?: string } = ports.lastScanAt
-    ? { lastScanAt: ports.lastScanAt }
-    : {}
-  const intake: Record<string, number> = {}
+  const { jobs, memory, clock, metrics, policy, pacers } = ports
+  const journal = createJournal(ports.log, metrics, clock)
+  const { failed } = journal
+  const times: Pick<Status, 'lastPollAt' | 'lastSweepAt' | 'lastScanAt'> = {}
+  if (ports.lastScanAt !== undefined) times.lastScanAt = ports.lastScanAt
   const tickers: Ticker[] = []
   const stopping = new AbortController()
-  const passes = new Map<string, number>()
+  const now = (): string => new Date(clock.nowMs()).toISOString()
+  const wake = (jobId: string): void => workqueue.add(jobId)
+  const nudgeAdmission = (): void => admission?.nudge()
   let admission: Ticker | undefined
-  const startedMs = clock.nowMs()
-  let rereadFrom: Item | undefined
+
+  const observer = createObserver(ports.runner, pacers.describeTasks, memory, clock, failed('poll'))
+  const sweepPorts: SweepPorts = {
+    ...ports,
+    installation: policy.installation,
+    wake,
+    onError: failed('sweep'),
+  }
   const housekeepingEveryMs = Math.min(housekeepingAtMostMs, ports.times.resyncMs / 2)
+  const { resyncMs } = ports.times
+  const finders = createFinders({
+    jobs,
+    memory,
+    journal,
+    clock,
+    sweepPorts,
+    wake,
+    resyncMs,
+    housekeepingEveryMs,
+  })
+  const admitter = createAdmitter({ ...ports, launches: pacers.runTask, wake, onError: failed('admission') })
 
-  const onError = (where: string) => (error: unknown) => {
-    metrics.errors.inc({ where })
-    log.error({ err: error, where }, 'failed; will be tried again')
-  }
-  const move = (from: unknown, to: Phase | undefined): void => {
-    if (to === undefined || from === to) return
-    const was = String(from)
-    if (from !== undefined && counts.has(was)) counts.set(was, Math.max(0, (counts.get(was) ?? 0) - 1))
-    counts.set(to, (counts.get(to) ?? 0) + 1)
-  }
-
-  const observer = createObserver(ports.runner, pacers.describeTasks, memory, clock, onError('poll'))
   const reconcilePorts: ReconcilePorts = {
     ...ports,
     observer,
-    // Evidence that waits in the queue has to arrive first: what it tells must not be launched again.
-    wantListPass: (jobId, fromMs) => passes.set(jobId, Math.max(fromMs, startedMs + evidenceArrivesMs)),
-    onStep,
-    onAccepted,
-    onMoved(from, to) {
-      move(from, to)
-      admission?.nudge()
+    wantListPass: finders.wantListPass,
+    onStep(jobId, fence, action) {
+      journal.step(jobId, fence, action)
+      if (action.do === 'adoptEdit') admitter.forget(jobId)
     },
-    onSettled,
-    onUnanswered: (jobId, reason) =>
-      log.warn({ jobId, action: 'runTask', reason }, `runTask ${jobId}: no answer yet, will be sent again`),
+    onAccepted(accepted) {
+      journal.accepted(accepted)
+      nudgeAdmission()
+    },
+    onMoved(from, to) {
+      journal.moved(from, to)
+      nudgeAdmission()
+    },
+    onSettled(job, arn, phase, outcome) {
+      const receipts = arn === undefined ? [] : memory.dropEvidence(arn)
+      memory.forget(job.jobId)
+      journal.settled(job, phase, outcome)
+      if (receipts.length > 0) ports.deleteEvents(receipts).catch(failed('deleteEvents'))
+      nudgeAdmission()
+    },
+    onUnanswered: journal.unanswered,
     onLaunch(job, result) {
       const attempt = job.attempts.at(-1)
       if (attempt) admitter[result](capacityKey(attempt.capacity, attempt.cpu, attempt.memory))
@@ -108,70 +124,21 @@ export function createLoop(ports: LoopPorts) {
       const endTimer = metrics.reconcileSeconds.startTimer()
       const next = await reconcile(jobId, reconcilePorts)
       endTimer()
-      metrics.reconciles.inc({ result: 'ok' })
+      journal.reconciled('ok')
       memory.setAttention(jobId, 'error', undefined)
       if (next !== 'whenWoken') workqueue.add(jobId, next.lookAgainMs)
     },
     onError(jobId, error, failures) {
-      if (error instanceof LostRace && failures < persistentFailures) {
-        metrics.reconciles.inc({ result: 'lostRace' })
-        log.debug({ jobId }, 'the record changed meanwhile; looked at again')
-        return
-      }
-      metrics.reconciles.inc({ result: 'error' })
-      log.error({ err: error, jobId, failures }, 'reconcile failed; will be tried again')
-      if (failures >= persistentFailures)
-        memory.setAttention(
-          jobId,
-          'error',
-          `${jobId} fails to reconcile: ${error instanceof Error ? error.message : error}`,
-        )
+      if (error instanceof LostRace && failures < persistentFailures) return journal.reconciled('lostRace')
+      journal.reconcileFailed(jobId, error, failures)
+      if (failures < persistentFailures) return
+      const why = error instanceof Error ? error.message : String(error)
+      memory.setAttention(jobId, 'error', `It fails to reconcile: ${why}`)
     },
     clock,
     concurrency: 32,
     maxKeys: 200_000,
   })
-
-  const admitter = createAdmitter({
-    ...ports,
-    launches: pacers.runTask,
-    wake: (jobId) => workqueue.add(jobId),
-    onError: onError('admission'),
-  })
-
-  function onStep(jobId: string, fence: string | undefined, action: Action): void {
-    countAction(metrics, action)
-    const level = action.do === 'wait' || action.do === 'nothing' || action.do === 'look' ? 'debug' : 'info'
-    log[level](
-      { jobId, fence, action: action.do, reason: action.reason },
-      `${action.do} ${jobId}: ${action.reason}`,
-    )
-    if (action.do === 'adoptEdit') admitter.forget(jobId)
-  }
-
-  function onAccepted({ jobId, kind, from, phase, reason, message }: Accepted): void {
-    move(from, phase)
-    metrics.jobsAccepted.inc({ kind: isKindName(kind) ? kind : 'unknown', phase })
-    log.info({ jobId, action: 'accept', reason, message }, `accept ${jobId}: ${reason}`)
-    admission?.nudge()
-  }
-
-  function onSettled(job: Job, arn: string | undefined, phase: Phase, outcome: string): void {
-    const receipts = arn === undefined ? [] : memory.dropEvidence(arn)
-    memory.forget(job.jobId)
-    const { kind } = job
-    if (outcome !== 'none') metrics.attemptsEnded.inc({ kind, outcome })
-    if (isTerminal(phase)) {
-      metrics.jobsFinished.inc({ kind, phase })
-      metrics.jobSeconds.observe({ kind }, (clock.nowMs() - Date.parse(job.acceptedAt)) / 1000)
-    }
-    if (receipts.length > 0) ports.deleteEvents(receipts).catch(onError('deleteEvents'))
-    admission?.nudge()
-  }
-
-  const wakeAll = (ids: Iterable<string>): void => {
-    for (const jobId of ids) workqueue.add(jobId)
-  }
 
   /** Everything that lives, before the first admission: what runs counts against the limits from the start. */
   async function load(): Promise<void> {
@@ -180,15 +147,15 @@ export function createLoop(ports: LoopPorts) {
       do {
         const page = await jobs.inPhase(phase, { limit: 1000, from })
         for (const jobId of page.ids) {
-          await loadJob(jobId).catch(onError('load'))
-          workqueue.add(jobId)
+          await loadJob(jobId).catch(failed('load'))
+          wake(jobId)
         }
         from = page.next
       } while (from)
     }
     // Tasks of jobs that were overwritten or deleted while nobody looked: known before anything new is admitted.
     await runSweep()
-    for (const phase of phases) counts.set(phase, await jobs.countPhase(phase))
+    for (const phase of phases) journal.counted(new Map([[phase, await jobs.countPhase(phase)]]))
   }
 
   async function loadJob(jobId: string): Promise<void> {
@@ -196,106 +163,29 @@ export function createLoop(ports: LoopPorts) {
     if (stored.is === 'accepted' && isLive(stored.job.phase)) memory.track(stored.job)
   }
 
-  /** Oldest first, and a few pages on: records that fail again and again must not hide the ones behind them. */
-  async function wakeSubmitted(): Promise<void> {
-    let from: Item | undefined
-    for (let pages = 0; pages < submittedPages; pages += 1) {
-      const page = await jobs.inPhase('Submitted', { limit: pageSize, from })
-      wakeAll(page.ids)
-      if (!page.next) return
-      from = page.next
-    }
-  }
-
-  /** Back-off that is over. Those that wait for a listing of the cluster have been here before. */
-  async function wakeDue(): Promise<void> {
-    const due = await jobs.due(clock.nowMs(), Math.min(1000, pageSize + passes.size))
-    wakeAll(due.map(({ jobId }) => jobId).filter((jobId) => !passes.has(jobId)))
-  }
-
   async function pollTasks(): Promise<void> {
     const startedMs = clock.monotonicMs()
-    wakeAll(await observer.poll())
+    for (const jobId of await observer.poll()) wake(jobId)
     metrics.pollSeconds.set((clock.monotonicMs() - startedMs) / 1000)
-    times.lastPollAt = new Date(clock.nowMs()).toISOString()
-  }
-
-  /** Live records that were not read for a while, and a few of the waiting ones: raw edits are found here. */
-  async function housekeeping(): Promise<void> {
-    wakeAll(memory.unread(ports.times.resyncMs))
-    const share = ((counts.get('Pending') ?? 0) * housekeepingEveryMs) / rereadCycleMs
-    const page = await jobs.inPhase('Pending', {
-      limit: Math.min(1000, Math.max(25, Math.ceil(share))),
-      from: rereadFrom,
-    })
-    wakeAll(page.ids)
-    rereadFrom = page.next
-  }
-
-  async function listPass(): Promise<void> {
-    const due = [...passes].filter(([, fromMs]) => fromMs <= clock.nowMs()).map(([jobId]) => jobId)
-    if (due.length === 0) return
-    const { begunAtMs, looks } = await listOurTasks({ ...ports, ...sweepPorts })
-    memory.passDone(begunAtMs, arnsByLaunch(looks))
-    for (const jobId of due) passes.delete(jobId)
-    wakeAll(due)
-  }
-
-  const sweepPorts = {
-    installation: policy.installation,
-    wake: (jobId: string) => workqueue.add(jobId),
-    onError: onError('sweep'),
+    times.lastPollAt = now()
   }
 
   async function runSweep(): Promise<void> {
-    await sweep({ ...ports, ...sweepPorts }).catch(onError('sweep'))
-    times.lastSweepAt = new Date(clock.nowMs()).toISOString()
+    await sweep(sweepPorts).catch(failed('sweep'))
+    times.lastSweepAt = now()
   }
 
-  function status(): Status {
-    const usage = memory.usage()
-    const waitingFor = admitter.waitingFor()
-    return {
-      at: new Date(clock.nowMs()).toISOString(),
-      leader: ports.leader,
-      phases: Object.fromEntries(counts),
-      limits: {
-        running: usage.running,
-        maxRunning: policy.maxRunning,
-        vcpu: usage.vcpu,
-        maxVcpu: policy.maxVcpu,
-      },
-      queues: Object.entries(policy.queues).map(([name, limits]) => {
-        const reason = waitingFor.get(name)
-        return {
-          name,
-          running: usage.queues.get(name)?.running ?? 0,
-          vcpu: usage.queues.get(name)?.vcpu ?? 0,
-          ...(limits.maxRunning === undefined ? {} : { maxRunning: limits.maxRunning }),
-          ...(limits.maxVcpu === undefined ? {} : { maxVcpu: limits.maxVcpu }),
-          ...(reason === undefined ? {} : { waitingFor: reason }),
-        }
-      }),
-      workqueue: workqueue.depth(),
-      pacers: Object.fromEntries(Object.entries(pacers).map(([name, pacer]) => [name, pacer.available()])),
-      ...times,
-      intake: { ...intake },
-      attention: memory.attention(),
-    }
-  }
+  const status = (): Status =>
+    statusOf({ ...ports, journal, workqueue, waitingFor: admitter.waitingFor(), times, at: now() })
 
   async function publish(): Promise<void> {
-    const now = status()
-    for (const [phase, jobCount] of counts) metrics.jobs.set({ phase }, jobCount)
-    metrics.workqueueDepth.set(now.workqueue.ready)
-    metrics.workqueueLagSeconds.set(now.workqueue.lagMs / 1000)
-    metrics.usedVcpu.set(now.limits.vcpu)
-    metrics.liveTasks.set(now.limits.running)
-    await ports.publish(now)
+    const published = status()
+    metrics.show(published)
+    await ports.publish(published)
   }
 
-  const every = (where: string, work: () => Promise<void>, intervalMs: () => number): Ticker => {
-    const ticker = createTicker(work, intervalMs, clock, onError(where))
+  const every = (where: string, intervalMs: () => number, work: () => Promise<void>): Ticker => {
+    const ticker = createTicker(work, intervalMs, clock, failed(where))
     tickers.push(ticker)
     return ticker
   }
@@ -304,17 +194,14 @@ export function createLoop(ports: LoopPorts) {
     /** Resolves once everything that lives is known and work has begun. */
     async start(): Promise<void> {
       await load()
-      every('submitted', wakeSubmitted, () => submittedEveryMs)
-      every('due', wakeDue, () => dueEveryMs)
-      admission = every(
-        'admission',
-        () => admitter.pass(),
-        () => admitEveryMs,
-      )
-      every('poll', pollTasks, () => Math.max(ports.times.pollMs, (memory.liveCount() / 1400) * 1000))
-      every('housekeeping', housekeeping, () => housekeepingEveryMs)
-      every('listPass', listPass, () => listPassEveryMs)
-      every('publish', publish, () => publishEveryMs)
+      const pollEveryMs = () => Math.max(ports.times.pollMs, (memory.liveCount() / describedPerSecond) * 1000)
+      every('submitted', () => submittedEveryMs, finders.submitted)
+      every('due', () => dueEveryMs, finders.due)
+      admission = every('admission', () => admitEveryMs, admitter.pass)
+      every('poll', pollEveryMs, pollTasks)
+      every('housekeeping', () => housekeepingEveryMs, finders.unread)
+      every('listPass', () => listPassEveryMs, finders.listPass)
+      every('publish', () => publishEveryMs, publish)
     },
 
     /** Ends what is under way and starts nothing new. */
@@ -323,22 +210,16 @@ export function createLoop(ports: LoopPorts) {
       await Promise.all([...tickers.map((ticker) => ticker.stop()), workqueue.stop()])
     },
 
-    wake: (jobId: string): void => workqueue.add(jobId),
+    wake,
     status,
-
-    /** Counts what became of a message, for status and metrics. */
-    countIntake(result: string): void {
-      intake[result] = (intake[result] ?? 0) + 1
-      metrics.intake.inc({ result })
-    },
-
+    countIntake: journal.received,
     sweep: runSweep,
 
     async scan(): Promise<void> {
-      const counted = await scan({ ...ports, ...sweepPorts }, stopping.signal).catch(onError('scan'))
+      const counted = await scan(sweepPorts, stopping.signal).catch(failed('scan'))
       if (!counted) return
-      for (const [phase, jobCount] of counted) counts.set(phase, jobCount)
-      times.lastScanAt = new Date(clock.nowMs()).toISOString()
+      journal.counted(counted)
+      times.lastScanAt = now()
     },
   }
 }

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Status } from '../schemas/status.ts'
 import type { Action } from './reconcile/decide.ts'
 
 export type Metrics = ReturnType<typeof createMetrics>
@@ -9,7 +10,7 @@ export function createMetrics() {
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
 
-  return {
+  const metrics = {
     registry,
     reconciles: new Counter({
       name: 'controller_reconcile_total',
@@ -80,6 +81,17 @@ export function createMetrics() {
       labelNames: ['where'],
       registers,
     }),
+  }
+  return {
+    ...metrics,
+    /** Gauges of the state that the leader publishes. */
+    show(status: Status): void {
+      for (const [phase, count] of Object.entries(status.phases)) metrics.jobs.set({ phase }, count)
+      metrics.workqueueDepth.set(status.workqueue.ready)
+      metrics.workqueueLagSeconds.set(status.workqueue.lagMs / 1000)
+      metrics.usedVcpu.set(status.limits.vcpu)
+      metrics.liveTasks.set(status.limits.running)
+    },
   }
 }
 

@@ -56,7 +56,7 @@ export function accept(
   const attributes: Partial<ControllerAttributes> = {
     uid: old?.uid ?? makeUid(jobId, random),
     generation,
-    revision: (typeof item.revision === 'number' ? item.revision : 0) + 1,
+    revision: revisionOf(item) + 1,
     reason,
     ...(verdict ? { message: verdict.message, finishedAt: now } : {}),
     settings,
@@ -79,8 +79,8 @@ export function accept(
     change: {
       set: { phase, ...(isTime(item.createdAt) ? {} : { createdAt: now }), ...attributes },
       remove: [...controllerAttributeNames, ...workerAttributeNames, 'expiresAt'].filter(
-        // An event may have left its sequencer since the record was read.
-        (name) => !Object.hasOwn(attributes, name) && name !== 'sequencer',
+        // An event may have left its sequencer since the record was read; what stood there before and is none goes.
+        (name) => !Object.hasOwn(attributes, name) && (name !== 'sequencer' || item.sequencer !== undefined),
       ),
     },
     phase,
@@ -88,6 +88,12 @@ export function accept(
     generation,
   }
 }
+
+/** A revision that somebody else wrote may be anything; one that cannot grow would make every condition on it worthless. */
+const revisionOf = ({ revision }: Item): number =>
+  typeof revision === 'number' && Number.isInteger(revision) && revision >= 0 && revision < 2 ** 50
+    ? revision
+    : 0
 
 const isTime = (value: unknown): boolean => typeof value === 'string' && !Number.isNaN(Date.parse(value))
 

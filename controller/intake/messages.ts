@@ -7,6 +7,7 @@ import {
   taskEventSchema,
   wakeSchema,
 } from '../../schemas/message.ts'
+import { parseSafely } from '../../schemas/parse-safely.ts'
 import { problemsOf, summaryOf } from '../../schemas/problems.ts'
 
 /** One thing that a message asks for. */
@@ -72,7 +73,7 @@ function isTooDeep(json: object): boolean {
 const ignored = (why: IgnoredBecause): Parsed => ({ is: 'commands', commands: [{ do: 'ignore', why }] })
 
 function parseRequest(json: object, messageId: string): Parsed {
-  const parsed = jobRequestSchema.safeParse(json)
+  const parsed = parseSafely(jobRequestSchema, json)
   if (!parsed.success)
     return { is: 'rubbish', reason: `InvalidRequest: ${summaryOf(problemsOf(parsed.error, json))}` }
   const { kind, spec } = parsed.data
@@ -93,7 +94,7 @@ function parseNotification(records: unknown, rules: UploadRules): Parsed {
     return { is: 'rubbish', reason: 'NoRecords: Records is not a list with something in it' }
   const commands: Command[] = []
   for (const [index, record] of records.entries()) {
-    const parsed = s3RecordSchema.safeParse(record)
+    const parsed = parseSafely(s3RecordSchema, record)
     if (!parsed.success)
       return {
         is: 'rubbish',
@@ -197,9 +198,9 @@ export function parseEvent(body: string, installation: string): ParsedEvent {
   } catch {
     return { is: 'rubbish', reason: 'NotJson: the body is not JSON' }
   }
-  const wake = wakeSchema.safeParse(json)
+  const wake = parseSafely(wakeSchema, json)
   if (wake.success) return { is: 'wake', jobId: wake.data.jobId }
-  const event = taskEventSchema.safeParse(json)
+  const event = parseSafely(taskEventSchema, json)
   if (!event.success)
     return { is: 'rubbish', reason: `InvalidEvent: ${summaryOf(problemsOf(event.error, json))}` }
   const { detail } = event.data

@@ -1,8 +1,10 @@
 import stringify from 'safe-stable-stringify'
+import { z } from 'zod'
 import { fargateTiers, isFargateSize } from '../../schemas/fargate.ts'
 import { shortHash } from '../../schemas/ids.ts'
-import { isKindName, kindNames, kinds } from '../../schemas/kinds/index.ts'
+import { kindNames, kinds } from '../../schemas/kinds/index.ts'
 import { jobIdPattern, specDefaults } from '../../schemas/limits.ts'
+import { parseSafely } from '../../schemas/parse-safely.ts'
 import { type Problem, problemsOf } from '../../schemas/problems.ts'
 import { type Settings, type Spec, specSchema } from '../../schemas/spec.ts'
 import { type Policy, vcpuCeiling } from '../policy.ts'
@@ -29,21 +31,16 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * settings or a list of problems that name the field, the value and the rule.
  */
 export function resolveSettings(jobId: string, kind: unknown, spec: unknown, policy: Policy): Resolved {
-  if (!jobIdPattern.test(jobId))
-    return invalid(
-      'jobId',
-      jobId,
-      'must be 1 to 64 letters, digits, _ and -, starting with a letter or digit',
-    )
-  if (typeof kind !== 'string' || !isKindName(kind))
-    return invalid('kind', kind, `must be one of: ${kindNames.join(', ')}`)
-  const parsed = specSchema.safeParse(spec ?? {})
+  const named = parseSafely(namedSchema, { jobId, kind })
+  if (!named.success) return { is: 'invalid', problems: problemsOf(named.error, { jobId, kind }) }
+  const known = kinds[named.data.kind]
+  const parsed = parseSafely(specSchema, spec ?? {})
   if (!parsed.success) return { is: 'invalid', problems: problemsOf(parsed.error, spec, ['spec']) }
-  const params = kinds[kind].params.safeParse(parsed.data.params ?? {})
+  const params = parseSafely(known.params, parsed.data.params ?? {})
   if (!params.success)
     return { is: 'invalid', problems: problemsOf(params.error, parsed.data.params ?? {}, ['spec', 'params']) }
-  const settings = withDefaults(jobId, kind, parsed.data, params.data)
-  const problem = contradictionIn(settings, kind, policy)
+  const settings = withDefaults(jobId, named.data.kind, parsed.data, params.data)
+  const problem = contradictionIn(settings, named.data.kind, policy)
   if (problem) return { is: 'invalid', problems: [problem] }
   const vcpu = settings.resources.cpu / 1024
   const ceiling = vcpuCeiling(policy, settings.queue)
@@ -57,9 +54,11 @@ export function resolveSettings(jobId: string, kind: unknown, spec: unknown, pol
   return { is: 'valid', settings }
 }
 
-const invalid = (field: string, value: unknown, rule: string): Resolved => ({
-  is: 'invalid',
-  problems: [{ field, value: value === undefined ? 'nothing' : JSON.stringify(value), rule }],
+const namedSchema = z.object({
+  jobId: z.string().regex(jobIdPattern, {
+    error: 'must be 1 to 64 letters, digits, _ and -, starting with a letter or digit',
+  }),
+  kind: z.enum(kindNames, { error: `must be one of: ${kindNames.join(', ')}` }),
 })
 
 function withDefaults(

@@ -1,5 +1,6 @@
 import { uidFitsJob } from '../../schemas/ids.ts'
 import { acceptedJobSchema, isTerminal, type Job } from '../../schemas/job.ts'
+import { parseSafely } from '../../schemas/parse-safely.ts'
 import { type Problem, problemsOf } from '../../schemas/problems.ts'
 
 export type Item = Record<string, unknown>
@@ -27,7 +28,9 @@ export function readStored(item: Item | undefined): Stored {
   if (ours && item.expiresAt !== undefined && item.spec === undefined && isTerminal(phase))
     return { is: 'tombstone', phase, uid, sequencer: text(item.sequencer) }
   if (!ours) return { is: 'submitted', item, old: undefined }
-  const parsed = acceptedJobSchema.safeParse(item)
+  // A kind of another type has failed at acceptance; turning it into text could fail, too.
+  const kind = text(item.kind) ?? ''
+  const parsed = parseSafely(acceptedJobSchema, { ...item, kind })
   // A retry: written over a finished job. Over a live one it is an edit like any other, and `decide` heals it.
   if (phase === 'Submitted' && item.fence === undefined) return { is: 'submitted', item, old: parsed.data }
   if (parsed.success) return { is: 'accepted', job: parsed.data, item }

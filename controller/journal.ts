@@ -1,0 +1,85 @@
+import { isTerminal, type Job, type Phase, phases } from '../schemas/job.ts'
+import { isKindName } from '../schemas/kinds/index.ts'
+import type { Clock } from './clock.ts'
+import type { Logger } from './log.ts'
+import { countAction, type Metrics } from './metrics.ts'
+import type { Action } from './reconcile/decide.ts'
+import type { Accepted } from './reconcile/reconcile.ts'
+import type { PhaseCounts } from './sweep.ts'
+
+export type Journal = ReturnType<typeof createJournal>
+
+const quietActions: ReadonlySet<Action['do']> = new Set(['wait', 'nothing', 'look'])
+
+/** What is told about what happens: log lines, metrics, and the counts that the status shows. It decides nothing. */
+export function createJournal(log: Logger, metrics: Metrics, clock: Clock) {
+  const counts: PhaseCounts = new Map(phases.map((phase) => [phase, 0]))
+  const intake: Record<string, number> = {}
+
+  function moved(from: unknown, to: Phase | undefined): void {
+    if (to === undefined || from === to) return
+    const was = counts.get(String(from))
+    // Submitted is counted by looking, since users write it.
+    if (was !== undefined && from !== 'Submitted') counts.set(String(from), Math.max(0, was - 1))
+    counts.set(to, (counts.get(to) ?? 0) + 1)
+  }
+
+  return {
+    counts,
+    intake,
+    moved,
+
+    /** Something failed that will be tried again by itself. */
+    failed:
+      (where: string) =>
+      (error: unknown): void => {
+        metrics.errors.inc({ where })
+        log.error({ err: error, where }, 'failed; will be tried again')
+      },
+
+    reconciled(result: 'ok' | 'lostRace' | 'error'): void {
+      metrics.reconciles.inc({ result })
+    },
+
+    reconcileFailed(jobId: string, error: unknown, failures: number): void {
+      metrics.reconciles.inc({ result: 'error' })
+      log.error({ err: error, jobId, failures }, 'reconcile failed; will be tried again')
+    },
+
+    step(jobId: string, fence: string | undefined, action: Action): void {
+      countAction(metrics, action)
+      const { do: name, reason } = action
+      log[quietActions.has(name) ? 'debug' : 'info'](
+        { jobId, fence, action: name, reason },
+        `${name} ${jobId}: ${reason}`,
+      )
+    },
+
+    unanswered(jobId: string, reason: string): void {
+      log.warn({ jobId, action: 'runTask', reason }, `runTask ${jobId}: no answer yet, will be sent again`)
+    },
+
+    accepted({ jobId, kind, from, phase, reason, message }: Accepted): void {
+      moved(from, phase)
+      metrics.jobsAccepted.inc({ kind: isKindName(kind) ? kind : 'unknown', phase })
+      log.info({ jobId, action: 'accept', reason, message }, `accept ${jobId}: ${reason}`)
+    },
+
+    settled({ kind, acceptedAt }: Job, phase: Phase, outcome: string): void {
+      if (outcome !== 'none') metrics.attemptsEnded.inc({ kind, outcome })
+      if (!isTerminal(phase)) return
+      metrics.jobsFinished.inc({ kind, phase })
+      metrics.jobSeconds.observe({ kind }, (clock.nowMs() - Date.parse(acceptedAt)) / 1000)
+    },
+
+    /** What became of a message. */
+    received(result: string): void {
+      intake[result] = (intake[result] ?? 0) + 1
+      metrics.intake.inc({ result })
+    },
+
+    counted(recount: PhaseCounts): void {
+      for (const [phase, count] of recount) counts.set(phase, count)
+    },
+  }
+}
