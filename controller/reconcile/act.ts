@@ -100,7 +100,7 @@ export async function act(
       return now
     }
     default:
-      await write(item, plainChange(job, action, edit, nowMs), ['phase'], ports)
+      await write(item, plainChange(job, action, edit, nowMs, memory), ['phase'], ports)
       return now
   }
 }
@@ -142,6 +142,7 @@ function plainChange(
   >,
   edit: SpecEdit,
   nowMs: number,
+  memory: Memory,
 ): Change {
   const at = new Date(nowMs).toISOString()
   switch (action.do) {
@@ -175,12 +176,23 @@ function plainChange(
         set: {
           phase: 'Running',
           reason: action.reason,
+          attempts: withStart(job, memory.watched(job.jobId)?.look?.startedAtMs),
           history: withHistory(job, 'Running', action.reason, undefined, nowMs),
         },
         remove: [],
       }
   }
 }
+
+/** The ledger with the time at which the task ran, so that people see how long it has. */
+const withStart = (job: Job, startedAtMs: number | undefined): Job['attempts'] =>
+  startedAtMs === undefined
+    ? job.attempts
+    : job.attempts.map((attempt) =>
+        attempt.n === job.launching?.attempt
+          ? { ...attempt, startedAt: new Date(startedAtMs).toISOString() }
+          : attempt,
+      )
 
 /** From the ARN on, DescribeTasks tells everything: the frozen request is dropped, and the ledger names the task. */
 function arnChange(job: Job, arn: string): Change {

@@ -71,7 +71,8 @@ test('the deadline ends a running job, whatever attempts are left', async () => 
 
 test('cancel stops the task first, and only then the job is Cancelled', async () => {
   await operator.run('cancelled', 'exec sleep 60')
-  await operator.phase('cancelled', 'Running')
+  const running = await operator.phase('cancelled', 'Running')
+  expect(Date.parse(running.attempts?.[0]?.startedAt ?? '')).not.toBeNaN()
   await operator.set('cancelled', 'spec.cancel', true)
   await operator.phase('cancelled', 'Stopping', (job) => job.stopping?.reason === 'Cancel')
   await operator.phase('cancelled', 'Cancelled')
