@@ -1,4 +1,5 @@
 import { PutCommand } from '@aws-sdk/lib-dynamodb'
+import { useLocalCredentials } from '../scripts/system.ts'
 import { startOperator } from '../test/support/operator.ts'
 
 /**
@@ -8,6 +9,7 @@ import { startOperator } from '../test/support/operator.ts'
 const records = 60
 const betweenMs = 70
 
+useLocalCredentials()
 const operator = await startOperator({ MAX_RUNNING: '0' })
 const put: { jobId: string; atMs: number }[] = []
 for (let index = 0; index < records; index += 1) {

@@ -43,7 +43,7 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock) {
 
     reconcileFailed(jobId: string, error: unknown, failures: number): void {
       metrics.reconciles.inc({ result: 'error' })
-      log.error({ err: error, jobId, failures }, 'reconcile failed; will be tried again')
+      log.error({ err: error, jobId, failures }, `reconcile ${jobId} failed; will be tried again`)
     },
 
     step(jobId: string, fence: string | undefined, action: Action): void {

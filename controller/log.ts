@@ -16,10 +16,11 @@ export function createLog(
     base: null,
     redact: ['authorization', 'headers.authorization', 'req.headers.authorization', '*.secretAccessKey'],
   }
+  // On a terminal the message says it all; the fields are for machines.
   return readable
     ? pino(
         options,
-        pretty({ translateTime: 'HH:MM:ss.l', ignore: 'pid,hostname', singleLine: true, sync: true }),
+        pretty({ translateTime: 'HH:MM:ss.l', ignore: 'jobId,action,reason', singleLine: true, sync: true }),
       )
     : pino(options)
 }

@@ -106,7 +106,7 @@ export function lookAt(task: RawTask, nowMs: number): TaskLook {
     stop: terminalStatuses.has(lastStatus)
       ? {
           stopCode: task.stopCode,
-          reason: [task.stoppedReason, main?.reason].filter(Boolean).join(': '),
+          reason: [...new Set([task.stoppedReason, main?.reason])].filter(Boolean).join(': '),
           exitCode: main?.exitCode,
           startedAtMs,
           stoppedAtMs: toMs(task.stoppedAt) ?? nowMs,
