@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { configurationGroups } from '../schemas/configuration.ts'
+import { type ExitVerdict, judgeExitCode } from '../schemas/exit-codes.ts'
 import { jobRecordSchema } from '../schemas/job.ts'
 import { kinds } from '../schemas/kinds/index.ts'
 import { manifestSchema } from '../schemas/manifest.ts'
 import { jobRequestSchema } from '../schemas/message.ts'
 import { transcodeMetadataSchema } from '../schemas/metadata.ts'
+import { errorCatalogue } from '../worker/errors.ts'
 
 export type GeneratedFile = { path: string; text: string }
 
@@ -19,6 +21,7 @@ export const generatedFiles = (): GeneratedFile[] => [
   ),
   { path: '.env.example', text: envExample() },
   { path: 'docs/configuration.md', text: configurationPage() },
+  { path: 'docs/worker-errors.md', text: workerErrorsPage() },
 ]
 
 /** As a writer has to meet it: what has a default may be left out. */
@@ -104,6 +107,29 @@ const configurationPage = (): string =>
         row(`\`${name}\``, preset && `\`${preset}\``, values, what),
       ),
     ]),
+    '',
+  ].join('\n')
+
+const verdicts: Record<ExitVerdict, string> = {
+  done: 'succeeds',
+  fail: 'fails at once',
+  retry: 'is tried again, counted as a failed attempt',
+  infrastructure: 'is tried again, from the budget for infrastructure',
+}
+
+/** What stands in `report.code` of a record, and what the controller does about it. */
+const workerErrorsPage = (): string =>
+  [
+    '# Errors of the worker',
+    '',
+    'Made by `npm run docs` from `worker/errors.ts`. The code stands in `report.code` of a job, the sentence with its details in',
+    '`message`.',
+    '',
+    '| code | exit code | what happened | the job |',
+    '| --- | --- | --- | --- |',
+    ...Object.entries(errorCatalogue).map(([code, { exitCode, sentence }]) =>
+      row(`\`${code}\``, String(exitCode), sentence, verdicts[judgeExitCode(exitCode)]),
+    ),
     '',
   ].join('\n')
 
