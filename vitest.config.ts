@@ -6,7 +6,7 @@ export default defineConfig({
     exclude: ['test/clients/**', 'test/browser/**'],
     // Wire-level tests start real processes; on two cores more workers than that only make them wait for each other.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     // SDK clients made by the code under test find these like they find a role on AWS.
     env: {

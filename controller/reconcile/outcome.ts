@@ -25,7 +25,7 @@ export function judge(job: Job, stop: Stop | undefined): Judgement {
     ourStop(job, stop) ??
     platformStop(stop) ??
     startFailure(job, stop) ??
-    outOfMemory(stop) ??
+    outOfMemory(stop, report) ??
     exited(job, stop, report) ??
     unknown(stop)
   return applyPolicy(job.settings.failurePolicy, judgement)
@@ -128,10 +128,14 @@ function startFailure(job: Job, stop: Stop | undefined): Judgement | undefined {
     : failed('startFailure', stop, stop.reason || 'The task could not be started')
 }
 
-const outOfMemory = (stop: Stop | undefined): Judgement | undefined =>
-  stop?.exitCode === exitCodes.outOfMemory && /OutOfMemory/i.test(stop.reason)
-    ? failed('outOfMemory', stop, stop.reason)
+/** Either ECS says so, or the worker does, whose ffmpeg was killed while it lived on. */
+function outOfMemory(stop: Stop | undefined, report: Job['report']): Judgement | undefined {
+  if (stop?.exitCode !== exitCodes.outOfMemory) return undefined
+  const isSaid = report?.outcome === 'failed' && report.exitCode === exitCodes.outOfMemory
+  return isSaid || /OutOfMemory/i.test(stop.reason)
+    ? failed('outOfMemory', stop, report?.message ?? stop.reason)
     : undefined
+}
 
 /** A failed report stands in where the exit code got lost. */
 function exited(job: Job, stop: Stop | undefined, report: Job['report']): Judgement | undefined {

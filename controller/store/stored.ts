@@ -28,9 +28,8 @@ export function readStored(item: Item | undefined): Stored {
   if (ours && item.expiresAt !== undefined && item.spec === undefined && isTerminal(phase))
     return { is: 'tombstone', phase, uid, sequencer: text(item.sequencer) }
   if (!ours) return { is: 'submitted', item, old: undefined }
-  // A kind of another type has failed at acceptance; turning it into text could fail, too.
-  const kind = text(item.kind) ?? ''
-  const parsed = parseSafely(acceptedJobSchema, { ...item, kind })
+  // Kind and spec are the user's: without one, or with one of another type, the job failed at acceptance and stays readable.
+  const parsed = parseSafely(acceptedJobSchema, { ...item, kind: text(item.kind) ?? '', spec: item.spec })
   // A retry: written over a finished job. Over a live one it is an edit like any other, and `decide` heals it.
   if (phase === 'Submitted' && item.fence === undefined) return { is: 'submitted', item, old: parsed.data }
   if (parsed.success) return { is: 'accepted', job: parsed.data, item }

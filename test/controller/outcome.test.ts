@@ -213,6 +213,12 @@ table('6: out of memory', [
     stop({ ...outOfMemory, exitCode: 1 }),
     'failed -> retry, failed',
   ],
+  [
+    'said by the worker, whose ffmpeg was killed',
+    running(failedReport(137)),
+    stop({ exitCode: 137 }),
+    'outOfMemory -> retry, failed',
+  ],
   ['before a failed report', running(failedReport(65)), stop(outOfMemory), 'outOfMemory -> retry, failed'],
 ])
 

@@ -106,7 +106,7 @@ export async function startOperator(
         }),
       )
     },
-    async phase(jobId, phase, fits = () => true, timeoutMs = 15_000) {
+    async phase(jobId, phase, fits = () => true, timeoutMs = 25_000) {
       let last: StoredJob | undefined
       return until(
         `${jobId} to be ${phase}`,

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { uploadJobId } from '../../schemas/ids.ts'
 import { type ClipName, clipMaker, npmMediaTools } from '../support/clips.ts'
 import { type Operator, type StoredJob, startOperator } from '../support/operator.ts'
@@ -10,6 +10,9 @@ import { until } from '../support/wait.ts'
 
 // The main job, whole: an upload, its event, the loop, a real worker process with real ffmpeg, and what is in the bucket
 // afterwards.
+
+// Encoding takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 let operator: Operator
 let scratch: string
