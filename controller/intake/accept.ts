@@ -5,13 +5,13 @@ import {
   controllerAttributeNames,
   workerAttributeNames,
 } from '../../schemas/job.ts'
-import { priorityBonusMs, recordLimits, specDefaults } from '../../schemas/limits.ts'
+import { priorityBonusMs, recordLimits } from '../../schemas/limits.ts'
 import { summaryOf } from '../../schemas/problems.ts'
 import type { Settings } from '../../schemas/spec.ts'
 import { wishesOf } from '../../schemas/wishes.ts'
 import type { Policy } from '../policy.ts'
 import type { Item } from '../store/stored.ts'
-import { hashSpec, type Resolved, resolveSettings } from './resolve.ts'
+import { defaultSettings, hashSpec, type Resolved, resolveSettings } from './resolve.ts'
 
 /** What a HEAD request said about the input object. */
 export type InputSeen = { is: 'unknown' } | { is: 'present'; etag: string } | { is: 'missing' }
@@ -47,7 +47,7 @@ export function accept(
   const verdict = judge(resolved, input)
   const now = new Date(nowMs).toISOString()
   const generation = (old?.generation ?? 0) + 1
-  const settings = withEtag(resolved.is === 'valid' ? resolved.settings : fallbackSettings(jobId), input)
+  const settings = withEtag(resolved.is === 'valid' ? resolved.settings : defaultSettings(jobId), input)
   const phase = verdict ? 'Failed' : 'Pending'
   const wishes = wishesOf(item.spec)
   const reason = verdict?.reason ?? (wishes.suspend ? 'Suspended' : 'Queued')
@@ -119,25 +119,3 @@ const withEtag = (settings: Settings, input: InputSeen): Settings =>
   input.is === 'present' && settings.input
     ? { ...settings, input: { ...settings.input, etag: input.etag } }
     : settings
-
-/** A job that never runs still has a time after which it is reaped. */
-const fallbackSettings = (jobId: string): Settings => ({
-  output: `results/${jobId}/`,
-  params: {},
-  queue: specDefaults.queue,
-  priority: specDefaults.priority,
-  resources: { cpu: 256, memory: 512, capacity: 'on-demand' },
-  limits: {
-    attempts: specDefaults.attempts,
-    infrastructureAttempts: specDefaults.infrastructureAttempts,
-    startTimeout: specDefaults.startTimeoutS,
-    attemptTimeout: specDefaults.attemptTimeoutS,
-    deadline: specDefaults.deadlineS,
-    heartbeatTimeout: specDefaults.heartbeatTimeoutS,
-    backoff: { initial: specDefaults.backoffInitialS, max: specDefaults.backoffMaxS },
-    maxMemory: 512,
-  },
-  failurePolicy: [],
-  ttlAfterFinished: specDefaults.ttlAfterFinishedS,
-  labels: {},
-})

@@ -61,6 +61,9 @@ const namedSchema = z.object({
   kind: z.enum(kindNames, { error: `must be one of: ${kindNames.join(', ')}` }),
 })
 
+/** Of a job that never runs: it still has a time after which it is reaped. */
+export const defaultSettings = (jobId: string): Settings => withDefaults(jobId, 'container', {}, {})
+
 function withDefaults(
   jobId: string,
   kind: keyof typeof kinds,

@@ -44,8 +44,8 @@ const source = (video: Record<string, unknown> = {}, audio: Record<string, unkno
 
 const argumentsFor = (from: Source, params: Record<string, unknown> = {}, toneMaps = true): string[] =>
   transcodeArguments(planTranscode(from, transcodeParamsSchema.parse(params), toneMaps), {
-    input: '/work/input',
-    folder: '/work/output',
+    input: '/scratch/input',
+    folder: '/scratch/output',
     pixels: 1000,
   })
 const valueAfter = (args: string[], option: string): string | undefined => args[args.indexOf(option) + 1]
@@ -65,7 +65,7 @@ describe('the arguments of ffmpeg', () => {
   test('the guard stands before the input, and the input is a file: with an absolute path', () => {
     const args = argumentsFor(source())
     const input = args.indexOf('-i')
-    expect(args[input + 1]).toBe('file:/work/input')
+    expect(args[input + 1]).toBe('file:/scratch/input')
     for (const option of [
       '-protocol_whitelist',
       '-format_whitelist',
