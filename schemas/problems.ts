@@ -14,10 +14,13 @@ const fieldName = (path: readonly PropertyKey[]): string =>
     '',
   ) || '(whole)'
 
+/** Own properties only: what stands at `at` of a byte array would otherwise be a function. */
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
     (inner, part) =>
-      typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[part] : undefined,
+      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, part)
+        ? (inner as Record<PropertyKey, unknown>)[part]
+        : undefined,
     value,
   )
 

@@ -40,7 +40,7 @@ const context: LaunchContext = {
 }
 const nowMs = acceptedMs + hourMs
 const intent = (of: Job): Change['set'] => intend(of, template, context, nowMs).set
-const requestOf = (of: Job) => intent(of).launching?.request as Record<string, never>
+const requestOf = (of: Job) => (intent(of).launching?.request ?? {}) as Record<string, unknown>
 const overrideOf = (of: Job) =>
   (requestOf(of).overrides as { containerOverrides: Override[] }).containerOverrides[0]
 type Override = { name: string; command?: string[]; environment: { name: string; value: string }[] }

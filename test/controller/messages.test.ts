@@ -227,6 +227,11 @@ describe('rubbish is put aside, each with its reason', () => {
     ],
     ['parameters too deep to be stored', nested(30), /spec\.params/],
     ['parameters so deep that walking through them would fail', nested(50_000), /^TooDeep:/],
+    [
+      'what cannot even be compared',
+      '{"kind":"container","spec":{"failurePolicy":[{"stopCodes":[{"length":{"toString":1}}]}]}}',
+      /^InvalidRequest:/,
+    ],
     ['numbers too large to be stored', '{"kind":"container","spec":{"params":{"x":1e300}}}', /spec\.params/],
     ['Records that is no list', '{"Records":7}', /^NoRecords:/],
     ['no Records at all', '{"Records":[]}', /^NoRecords:/],
@@ -392,6 +397,7 @@ describe('messages of the task-events queue', () => {
     ['another event', JSON.stringify({ 'detail-type': 'ECS Service Action', detail }), /detail-type/],
     ['no version', event({ version: undefined }), /detail\.version/],
     ['null', 'null', /^InvalidEvent:/],
+    ['what cannot even be compared', event({ taskArn: { length: { toString: 1 } } }), /^InvalidEvent:/],
   ])('%s is rubbish', (_name, body, reason) => {
     const parsed = parseEvent(body, 'prod')
     expect(parsed.is === 'rubbish' && parsed.reason).toMatch(reason)

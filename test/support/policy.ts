@@ -1,0 +1,11 @@
+import type { Policy } from '../../controller/policy.ts'
+
+/** Limits for tests: two queues, six vCPUs. */
+export const testPolicy = (more: Partial<Policy> = {}): Policy => ({
+  installation: 'test',
+  maxRunning: 100,
+  maxVcpu: 6,
+  queues: { default: {}, batch: { maxVcpu: 1 } },
+  visibilityGraceMs: 360_000,
+  ...more,
+})
