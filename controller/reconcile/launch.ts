@@ -1,5 +1,5 @@
 import type { Change } from '../../schemas/change.ts'
-import { nextLargerMemory } from '../../schemas/fargate.ts'
+import { isFargateSize, nextLargerMemory } from '../../schemas/fargate.ts'
 import { clientToken, type Fence, formatFence, formatStartedBy } from '../../schemas/ids.ts'
 import type { Attempt, Job } from '../../schemas/job.ts'
 import type { ContainerParams } from '../../schemas/kinds/container.ts'
@@ -44,11 +44,12 @@ export function sizeOf(
     .filter((attempt) => attempt.outcome?.class === 'outOfMemory' && attempt.memory >= asked.memory)
     .sort((a, b) => b.memory - a.memory)
   if (largest === undefined) return asked
-  const larger = nextLargerMemory(Math.max(asked.cpu, largest.cpu), largest.memory, limits.maxMemory)
+  const cpu = Math.max(asked.cpu, largest.cpu)
+  const larger = nextLargerMemory(cpu, largest.memory, limits.maxMemory)
   if (larger && larger.cpu / 1024 <= vcpuCeiling) return { cpu: larger.cpu, memory: larger.memoryMiB }
-  // Nothing larger is left: the largest that an edit has not ruled out meanwhile.
-  return largest.cpu >= asked.cpu && largest.memory <= limits.maxMemory
-    ? { cpu: largest.cpu, memory: largest.memory }
+  // Nothing larger is left: as much as ran out, unless an edit has ruled that out meanwhile.
+  return largest.memory <= limits.maxMemory && isFargateSize(cpu, largest.memory)
+    ? { cpu, memory: largest.memory }
     : asked
 }
 

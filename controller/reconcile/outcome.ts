@@ -128,13 +128,13 @@ function startFailure(job: Job, stop: Stop | undefined): Judgement | undefined {
     : failed('startFailure', stop, stop.reason || 'The task could not be started')
 }
 
-/** Either ECS says so, or the worker does, whose ffmpeg was killed while it lived on. */
+/** Either ECS says so, or the worker does, whose ffmpeg was killed while it lived on; its word stands in for a lost code. */
 function outOfMemory(stop: Stop | undefined, report: Job['report']): Judgement | undefined {
-  if (stop?.exitCode !== exitCodes.outOfMemory) return undefined
   const isSaid = report?.outcome === 'failed' && report.exitCode === exitCodes.outOfMemory
-  return isSaid || /OutOfMemory/i.test(stop.reason)
-    ? failed('outOfMemory', stop, report?.message ?? stop.reason)
-    : undefined
+  const code = stop?.exitCode ?? (isSaid ? report.exitCode : undefined)
+  if (code !== exitCodes.outOfMemory) return undefined
+  const reason = report?.message ?? stop?.reason ?? 'Out of memory'
+  return isSaid || /OutOfMemory/i.test(stop?.reason ?? '') ? failed('outOfMemory', stop, reason) : undefined
 }
 
 /** A failed report stands in where the exit code got lost. */

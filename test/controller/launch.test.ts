@@ -289,6 +289,18 @@ describe('the next size after running out of memory', () => {
       { cpu: 1024, memory: 3072 },
     ],
     [
+      'an edit to more CPU, and nothing larger allowed: as much as ran out',
+      [oom(1, 512, 4096)],
+      { limits: { maxMemory: 4096 } },
+      { cpu: 1024, memory: 4096 },
+    ],
+    [
+      'an edit to a tier that has no such size: what was asked for',
+      [oom(1, 4096, 17_408)],
+      { resources: { cpu: 8192, memory: 16_384 }, limits: { maxMemory: 17_408 } },
+      { cpu: 8192, memory: 16_384 },
+    ],
+    [
       'an edit of maxMemory to less than ran out: what was asked for',
       [oom(1, 1024, 4096)],
       { limits: { maxMemory: 3072 } },

@@ -340,6 +340,7 @@ describe('order of the events of one key', () => {
     ['0055', '00551', true],
     ['00551', '0055', false],
     ['0055', '00550', false],
+    ['00551', '0056', true],
     ['00A', '00b', true],
     ['00a', '00B', true],
     ['00B', '00a', false],

@@ -157,6 +157,16 @@ table('4: the platform ended it', [
     }),
     'infrastructure -> retry, infra',
   ],
+  [
+    'maintenance before it started',
+    started(),
+    stop({
+      stopCode: 'TaskFailedToStart',
+      exitCode: undefined,
+      reason: 'ECS is performing maintenance on the underlying infrastructure hosting the task',
+    }),
+    'infrastructure -> retry, infra',
+  ],
   ['somebody else stopped it', running(), stop(ours), 'infrastructure -> retry, infra'],
 ])
 
@@ -218,6 +228,24 @@ table('6: out of memory', [
     running(failedReport(137)),
     stop({ exitCode: 137 }),
     'outOfMemory -> retry, failed',
+  ],
+  [
+    'said by the worker of a task that is lost',
+    running(failedReport(137)),
+    undefined,
+    'outOfMemory -> retry, failed',
+  ],
+  [
+    'said by the worker, its exit code lost',
+    running(failedReport(137)),
+    stop({ exitCode: undefined }),
+    'outOfMemory -> retry, failed',
+  ],
+  [
+    'said by the worker, but it exited otherwise',
+    running(failedReport(137)),
+    stop({ exitCode: 75 }),
+    'failed -> retry, failed',
   ],
   ['before a failed report', running(failedReport(65)), stop(outOfMemory), 'outOfMemory -> retry, failed'],
 ])
@@ -413,10 +441,16 @@ describe('a reason in a rule is a text in which only * is special', () => {
     said,
     'Connection to db-1 (10.0.0.7) refused: try again*',
   ])('%s matches', (pattern) => expect(matches(pattern)).toBe(true))
-  test.each(['refused*', '*refused', 'again*Connection', 'db.1', 'Con.*', 'again*again', 'ab'])(
-    '%s does not',
-    (pattern) => expect(matches(pattern)).toBe(false),
-  )
+  test.each([
+    'refused*',
+    '*refused',
+    'again*Connection',
+    'db.1',
+    'Con.*',
+    'again*again',
+    '*try again*again',
+    'ab',
+  ])('%s does not', (pattern) => expect(matches(pattern)).toBe(false))
   test('a pattern with many stars is not slow', () => {
     const long = 'a'.repeat(500)
     const job = ruled([{ reason: `${'*a'.repeat(90)}*b`, action: 'fail' }], failedReport(1, long))
