@@ -3,7 +3,7 @@ import type { Journal } from './journal.ts'
 import type { Memory } from './reconcile/memory.ts'
 import type { JobStore } from './store/jobs.ts'
 import type { Item } from './store/stored.ts'
-import { arnsByLaunch, listOurTasks, type SweepPorts } from './sweep.ts'
+import { arnsByLaunch, checkTasks, listOurTasks, type SweepPorts } from './sweep.ts'
 
 export type FinderPorts = {
   jobs: JobStore
@@ -76,6 +76,8 @@ export function createFinders(ports: FinderPorts) {
       if (due.length === 0) return
       const { begunAtMs, looks } = await listOurTasks(ports.sweepPorts)
       memory.passDone(begunAtMs, arnsByLaunch(looks))
+      // A hidden task of a launch that was given up is found here, and has to go before the next one.
+      await checkTasks(looks, ports.sweepPorts)
       for (const jobId of due) passes.delete(jobId)
       wakeAll(due)
     },

@@ -154,7 +154,8 @@ export function createLoop(ports: LoopPorts) {
       } while (from)
     }
     // Tasks of jobs that were overwritten or deleted while nobody looked: known before anything new is admitted.
-    await runSweep()
+    await sweep(sweepPorts)
+    times.lastSweepAt = now()
     for (const phase of phases) journal.counted(new Map([[phase, await jobs.countPhase(phase)]]))
   }
 

@@ -58,7 +58,7 @@ export const arnsByLaunch = (looks: readonly TaskLook[]): Map<string, string> =>
 /** Compares both full lists: live tasks without a job become strays, live jobs that nobody watches are woken. */
 export async function sweep(ports: SweepPorts): Promise<void> {
   const { looks } = await listOurTasks(ports)
-  for (const look of looks) if (look.stop === undefined) await checkTask(look, ports).catch(ports.onError)
+  await checkTasks(looks, ports)
   for (const phase of livePhases) {
     let from: Item | undefined
     do {
@@ -67,6 +67,11 @@ export async function sweep(ports: SweepPorts): Promise<void> {
       from = page.next
     } while (from)
   }
+}
+
+/** Live tasks that no job's fence names become strays of their job. */
+export async function checkTasks(looks: readonly TaskLook[], ports: SweepPorts): Promise<void> {
+  for (const look of looks) if (look.stop === undefined) await checkTask(look, ports).catch(ports.onError)
 }
 
 async function checkTask(look: TaskLook, ports: SweepPorts): Promise<void> {

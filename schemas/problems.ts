@@ -33,7 +33,12 @@ export const maskSecrets = (text: string): string =>
 const shown = (value: unknown, field: string): string => {
   if (secretName.test(field) && value !== undefined) return '***'
   const text = value === undefined ? 'nothing' : JSON.stringify(value)
-  const masked = maskSecrets(text.replace(/("[^"]*(?:token|secret|password)[^"]*":)"[^"]*"/gi, '$1"***"'))
+  const masked = maskSecrets(
+    text.replace(
+      /("[^"]*(?:token|secret|password|credential|authorization|access_?key|signature)[^"]*":)"[^"]*"/gi,
+      '$1"***"',
+    ),
+  )
   return masked.length > valueCharacters ? `${masked.slice(0, valueCharacters)}...` : masked
 }
 

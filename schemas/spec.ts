@@ -161,6 +161,8 @@ export const specSchema = z
       .record(z.string(), z.unknown())
       .refine((params) => isStorable(params, 0), {
         error: `must be plain JSON, at most ${specBounds.paramsDepth} levels deep, with numbers of at most 15 digits`,
+        // What is too deep to be stored is too deep to be measured.
+        abort: true,
       })
       .refine((params) => JSON.stringify(params).length <= specBounds.paramsBytes, {
         error: `must be at most ${specBounds.paramsBytes} characters as JSON`,

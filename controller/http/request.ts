@@ -1,5 +1,6 @@
 import { isKindName, kinds } from '../../schemas/kinds/index.ts'
 import { type JobRequest, jobRequestSchema } from '../../schemas/message.ts'
+import { parseSafely } from '../../schemas/parse-safely.ts'
 import { type Problem, problemsOf } from '../../schemas/problems.ts'
 import { requestJobId } from '../intake/messages.ts'
 import { resolveSettings } from '../intake/resolve.ts'
@@ -22,7 +23,7 @@ export function readJobRequest(
   policy: Policy,
 ): ReadRequest {
   const withKey = headerKey === undefined || !isObject(body) ? body : { idempotencyKey: headerKey, ...body }
-  const parsed = jobRequestSchema.safeParse(withKey)
+  const parsed = parseSafely(jobRequestSchema, withKey)
   const ofTheJob = isObject(body) ? jobProblems(body, policy) : []
   const ofTheForm = parsed.success ? [] : problemsOf(parsed.error, withKey)
   const problems = [

@@ -83,9 +83,10 @@ async function noteTask(
   const look = lookAt(detail, clock.nowMs())
   const current = memory.watched(jobId)?.fence === fence
   if (look.stop !== undefined) {
-    const kept = current && memory.keepEvidence(look, message.ReceiptHandle ?? '')
+    // Without room for it in memory, it stays in the queue and comes again.
+    if (current) memory.keepEvidence(look, message.ReceiptHandle ?? '')
     wake(jobId)
-    return { is: kept ? 'kept' : 'done' }
+    return { is: current ? 'kept' : 'done' }
   }
   // The intent of a launch is written before its task can exist, so a task with another fence is outlived.
   if (!current && (await jobs.get(jobId))?.fence !== fence)

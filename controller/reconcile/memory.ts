@@ -117,7 +117,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
 
   function strayIfAlive(jobId: string, watched: Watched): void {
     if (watched.arn === undefined || watched.look?.stop) return
-    strays.add(jobId, watched.arn, watched.look?.desiredStatus ?? 'RUNNING')
+    strays.add(jobId, watched.arn, watched.look?.desiredStatus ?? 'RUNNING', watched.missingSinceMs)
   }
 
   function forget(jobId: string): void {

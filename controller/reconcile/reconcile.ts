@@ -105,7 +105,7 @@ function withKnownEtag(job: Job, settings: Job['settings']): Job['settings'] {
   const before = job.settings.input
   const after = settings.input
   const same = after !== undefined && after.bucket === before?.bucket && after.key === before?.key
-  return same && after.etag === undefined && before?.etag !== undefined
+  return same && after.versionId === undefined && after.etag === undefined && before?.etag !== undefined
     ? { ...settings, input: { ...after, etag: before.etag } }
     : settings
 }
@@ -122,10 +122,11 @@ async function acceptSubmitted(
   const input: InputSeen = check ? await ports.headInput(check) : { is: 'unknown' }
   const random = ports.randomId()
   const { change, phase, reason } = accept(item, old, input, policy, clock.nowMs(), random)
-  const asRead = { uid: item.uid, revision: item.revision, phase: item.phase, fence: item.fence }
+  const { uid, revision, phase: phaseRead, fence, kind } = item
+  const asRead = { uid, revision, phase: phaseRead, fence, ...(typeof kind === 'string' ? { kind } : {}) }
   if (!(await jobs.update(jobId, change, asRead))) throw new LostRace()
   const from = old?.history.at(-1)?.phase
-  ports.onAccepted({ jobId, kind: String(item.kind), from, phase, reason, message: change.set.message })
+  ports.onAccepted({ jobId, kind: kindOf(item), from, phase, reason, message: change.set.message })
   // In its line, the job is admission's; outside of one, a wish of the user is still to be followed.
   return change.set.backlogQueue === undefined && phase === 'Pending' ? { lookAgainMs: 0 } : 'whenWoken'
 }
@@ -149,6 +150,11 @@ async function stopStrays(jobId: string, ports: ReconcilePorts): Promise<Next> {
 /** Ours by its uid, but damaged: its tasks are stopped first, then the record says what happened. */
 async function failBroken(jobId: string, item: Item, sentence: string, ports: ReconcilePorts): Promise<Next> {
   const { jobs, memory, policy, clock } = ports
+  // Final is final: what a finished job said of itself is a person's to put right.
+  if (isTerminal(String(item.phase)) && item.fence === undefined) {
+    memory.setAttention(jobId, 'edit', `Its record was damaged after it ended: ${sentence}`)
+    return 'whenWoken'
+  }
   const arn = typeof item.taskArn === 'string' ? item.taskArn : undefined
   const watched = memory.watched(jobId)
   if (arn !== undefined && watched === undefined && !memory.hasStray(jobId) && item.phase !== 'Failed')
@@ -176,7 +182,7 @@ async function failBroken(jobId: string, item: Item, sentence: string, ports: Re
   if (written)
     ports.onAccepted({
       jobId,
-      kind: String(item.kind),
+      kind: kindOf(item),
       from: undefined,
       phase: 'Failed',
       reason: 'BrokenRecord',
@@ -184,3 +190,5 @@ async function failBroken(jobId: string, item: Item, sentence: string, ports: Re
     })
   return 'whenWoken'
 }
+
+const kindOf = ({ kind }: Item): string => (typeof kind === 'string' ? kind : 'unknown')

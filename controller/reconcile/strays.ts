@@ -20,10 +20,10 @@ export function createStrays(visibilityGraceMs: number) {
 
   return {
     /** A task that is known to be over stays over. */
-    add(jobId: string, arn: string, desiredStatus: string): void {
+    add(jobId: string, arn: string, desiredStatus: string, missingSinceMs?: number): void {
       const tasks = strays.get(jobId) ?? new Map<string, StrayTask>()
       const known = tasks.get(arn)
-      const fresh = { desiredStatus, stopAskedAtMs: undefined, missingSinceMs: undefined, isOver: false }
+      const fresh = { desiredStatus, stopAskedAtMs: undefined, missingSinceMs, isOver: false }
       tasks.set(arn, known ? { ...known, desiredStatus } : fresh)
       strays.set(jobId, tasks)
     },

@@ -300,3 +300,15 @@ describe('records that could stop others', () => {
     expect(await operator.record('two words')).toMatchObject({ uid: job.uid, revision: job.revision })
   })
 })
+
+test('a finished job whose record is damaged afterwards stays finished, and stands in attention', async () => {
+  await operator.run('stained', 'exit 0')
+  await operator.phase('stained', 'Succeeded')
+  await operator.set('stained', 'history', 'what history')
+  await operator.controller.scan()
+  const found = await until('the damage to be noticed', () =>
+    operator.controller.status().attention.find(({ jobId }) => jobId === 'stained'),
+  )
+  expect(found.why).toMatch(/history: "what history"/)
+  expect(await operator.record('stained')).toMatchObject({ phase: 'Succeeded', history: 'what history' })
+})
