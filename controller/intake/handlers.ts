@@ -41,7 +41,7 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
     ports.count(result)
     ports.wake(command.jobId)
   }
-  return { is: 'done' }
+  return parsed.rubbish === undefined ? { is: 'done' } : rubbish(parsed.rubbish, ports)
 }
 
 function rubbish(reason: string, ports: HandlerPorts): Handled {

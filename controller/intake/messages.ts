@@ -29,8 +29,13 @@ export type IgnoredBecause =
   | 'OtherSuffix'
   | 'NoDefaultKind'
 
-/** What a message is worth: a list of commands, or a reason to put it aside. */
-export type Parsed = { is: 'commands'; commands: Command[] } | { is: 'rubbish'; reason: string }
+/**
+ * What a message is worth: a list of commands, or a reason to put it aside; or both, when only some of its records can be
+ * read: the others are carried out, and the message is put aside all the same.
+ */
+export type Parsed =
+  | { is: 'commands'; commands: Command[]; rubbish?: string }
+  | { is: 'rubbish'; reason: string }
 
 /** Which kind an upload becomes when its first folder names none. */
 export type UploadRules = { defaultKind: KindName | undefined }
@@ -88,36 +93,28 @@ function parseRequest(json: object, messageId: string): Parsed {
 export const requestJobId = (request: JobRequest, carrierId: string): string =>
   request.jobId ?? keyedJobId(request.kind, request.idempotencyKey ?? carrierId)
 
-/** One message may carry several records; one bad record spoils the message, because nothing of it may get lost. */
+/** One message may carry several records. A bad one among them costs the good ones nothing. */
 function parseNotification(records: unknown, rules: UploadRules): Parsed {
   if (!Array.isArray(records) || records.length === 0)
     return { is: 'rubbish', reason: 'NoRecords: Records is not a list with something in it' }
-  const commands: Command[] = []
-  for (const [index, record] of records.entries()) {
-    const parsed = parseSafely(s3RecordSchema, record)
-    if (!parsed.success)
-      return {
-        is: 'rubbish',
-        reason: `InvalidRecord: ${summaryOf(problemsOf(parsed.error, record, ['Records', index]))}`,
-      }
-    const { eventName, s3 } = parsed.data
-    const key = decodeKey(s3.object.key)
-    if (key === undefined)
-      return { is: 'rubbish', reason: `InvalidRecord: Records[${index}].s3.object.key is not form-encoded` }
-    const upload = {
-      bucket: s3.bucket.name,
-      key,
-      etag: s3.object.eTag,
-      versionId: s3.object.versionId,
-      sequencer: s3.object.sequencer,
-    }
-    commands.push(
-      /^(s3:)?ObjectCreated:/.test(eventName)
-        ? uploadCommand(upload, rules)
-        : { do: 'ignore', why: 'OtherEvent' },
-    )
-  }
-  return { is: 'commands', commands }
+  const read = records.map((record, index) => parseRecord(record, index, rules))
+  const commands = read.filter((result) => typeof result !== 'string')
+  const [reason] = read.filter((result) => typeof result === 'string')
+  if (reason === undefined) return { is: 'commands', commands }
+  return commands.length === 0 ? { is: 'rubbish', reason } : { is: 'commands', commands, rubbish: reason }
+}
+
+/** The command of one record, or the reason why it has none. */
+function parseRecord(record: unknown, index: number, rules: UploadRules): Command | string {
+  const parsed = parseSafely(s3RecordSchema, record)
+  if (!parsed.success)
+    return `InvalidRecord: ${summaryOf(problemsOf(parsed.error, record, ['Records', index]))}`
+  const { eventName, s3 } = parsed.data
+  const key = decodeKey(s3.object.key)
+  if (key === undefined) return `InvalidRecord: Records[${index}].s3.object.key is not form-encoded`
+  if (!/^(s3:)?ObjectCreated:/.test(eventName)) return { do: 'ignore', why: 'OtherEvent' }
+  const { eTag: etag, versionId, sequencer } = s3.object
+  return uploadCommand({ bucket: s3.bucket.name, key, etag, versionId, sequencer }, rules)
 }
 
 /** S3 writes keys like form values: a space is a plus sign, a plus sign is %2B. */

@@ -1,5 +1,6 @@
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { uploadJobId } from '../../schemas/ids.ts'
 import { type Operator, startOperator } from '../support/operator.ts'
 import { until } from '../support/wait.ts'
 
@@ -113,4 +114,19 @@ test('test events, folders and other files are dropped and counted', async () =>
     counts.every((name) => (operator.controller.status().intake[name] ?? 0) > (before[name] ?? 0)),
   )
   await until('the queue to be empty', async () => (await left('jobs')) === 0)
+})
+
+test('one bad record among good ones: the good ones become jobs, and the message is put aside with the reason', async () => {
+  const record = (key: string) => ({
+    eventSource: 'aws:s3',
+    eventName: 'ObjectCreated:Put',
+    s3: { bucket: { name: 'uploads' }, object: { key, eTag: 'e', sequencer: '01' } },
+  })
+  await send({
+    Records: [record('transcode/first.mp4'), { eventSource: 'aws:s3' }, record('transcode/last.mp4')],
+  })
+  for (const key of ['transcode/first.mp4', 'transcode/last.mp4'])
+    await operator.phase(uploadJobId('transcode', 'uploads', key, 'e'), 'Failed')
+  const aside = await until('the message to be put aside', putAside)
+  expect(aside[0]?.reason).toMatch(/InvalidRecord: Records\[1\]/)
 })
