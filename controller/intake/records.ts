@@ -1,5 +1,5 @@
 import { isTerminal } from '../../schemas/job.ts'
-import type { JobStore } from '../store/jobs.ts'
+import type { JobStore, Submission } from '../store/jobs.ts'
 import { type Item, readStored } from '../store/stored.ts'
 import { isLater } from './messages.ts'
 import { hashSpec } from './resolve.ts'
@@ -22,14 +22,16 @@ export type Submitted = 'created' | 'retried' | 'duplicate' | 'conflict'
 export async function submit(request: SubmitRequest, jobs: JobStore, nowMs: number): Promise<Submitted> {
   const { jobId, kind, spec, sequencer } = request
   const createdAt = new Date(nowMs).toISOString()
-  const submission = { jobId, kind, createdAt, phase: 'Submitted' as const, spec }
-  if (await jobs.create({ ...submission, ...(sequencer === undefined ? {} : { sequencer }) }))
-    return 'created'
+  const submission: Submission = {
+    ...{ jobId, kind, createdAt, phase: 'Submitted', spec },
+    ...(sequencer === undefined ? {} : { sequencer }),
+  }
+  if (await jobs.create(submission)) return 'created'
   const item = await jobs.get(jobId)
   // Gone between the two calls: the next delivery of the message makes it.
   if (item === undefined) throw new Error(`Record ${jobId} vanished while it was being submitted`)
   if (!request.upload) return sameRequest(item, request) ? 'duplicate' : 'conflict'
-  return retryUpload(item, request, jobs)
+  return retryUpload(item, submission, jobs)
 }
 
 function sameRequest(item: Item, { kind, spec }: SubmitRequest): boolean {
@@ -39,7 +41,8 @@ function sameRequest(item: Item, { kind, spec }: SubmitRequest): boolean {
 }
 
 /** The same bytes again: after a failure that is a retry, once per event; after a success, or while it runs, nothing. */
-async function retryUpload(item: Item, { sequencer }: SubmitRequest, jobs: JobStore): Promise<Submitted> {
+async function retryUpload(item: Item, submission: Submission, jobs: JobStore): Promise<Submitted> {
+  const { sequencer } = submission
   const phase = String(item.phase)
   const known = typeof item.sequencer === 'string' ? item.sequencer : undefined
   if (known === undefined && sequencer !== undefined) {
@@ -47,6 +50,11 @@ async function retryUpload(item: Item, { sequencer }: SubmitRequest, jobs: JobSt
     return 'duplicate'
   }
   if (!isTerminal(phase) || phase === 'Succeeded' || !isLater(sequencer, known)) return 'duplicate'
-  const retried = await jobs.edit(String(item.jobId), { wish: 'retry', phase, sequencer })
+  const stored = readStored(item)
+  // Of a reaped job only the tombstone is left: there is no spec to retry, so the job is made anew.
+  const retried =
+    stored.is === 'tombstone'
+      ? await jobs.revive(submission, stored.uid)
+      : await jobs.edit(submission.jobId, { wish: 'retry', phase, sequencer })
   return retried ? 'retried' : 'duplicate'
 }

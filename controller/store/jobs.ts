@@ -66,6 +66,19 @@ export function createJobStore(dynamo: Dynamo, table: string) {
         ),
       ),
 
+    /** Puts a record in the place of a tombstone; false when that is gone. */
+    revive: (submission: Submission, uid: string): Promise<boolean> =>
+      conditional(() =>
+        dynamo.send(
+          new PutCommand({
+            TableName: table,
+            Item: submission,
+            ConditionExpression: 'attribute_exists(expiresAt) AND uid = :uid',
+            ExpressionAttributeValues: { ':uid': uid },
+          }),
+        ),
+      ),
+
     /** Sets and removes attributes if all of `asRead` still holds; false when not. */
     update: (jobId: string, change: Change, asRead: AsRead): Promise<boolean> =>
       conditional(() =>

@@ -167,7 +167,13 @@ describe('an upload and everything that may come of it', () => {
   })
 
   test('a redelivery after the job was reaped finds what is left of it', async () => {
-    const tombstone = { jobId: id(), phase: 'Succeeded', uid, expiresAt: 1, sequencer: '0055' }
+    const tombstone = {
+      jobId: id(),
+      phase: 'Succeeded',
+      uid: makeUid(id(), 'abcdefghijkl'),
+      expiresAt: 1,
+      sequencer: '0055',
+    }
     await table.put(tombstone)
     expect([await event('0055'), await event('0056'), await confirm()]).toEqual([
       'duplicate',
@@ -175,6 +181,22 @@ describe('an upload and everything that may come of it', () => {
       'duplicate',
     ])
     expect(await record()).toEqual(tombstone)
+  })
+
+  test('the same bytes again after a job failed and was reaped: the job is made anew', async () => {
+    const tombstoneUid = makeUid(id(), 'abcdefghijkl')
+    await table.put({ jobId: id(), phase: 'Failed', uid: tombstoneUid, expiresAt: 1, sequencer: '0055' })
+    expect([await event('0055'), await event('0056'), await event('0056')]).toEqual([
+      'duplicate',
+      'retried',
+      'duplicate',
+    ])
+    expect(await record()).toMatchObject({
+      phase: 'Submitted',
+      sequencer: '0056',
+      spec: { input: { etag: 'e1' } },
+    })
+    expect(await record()).not.toHaveProperty('expiresAt')
   })
 
   test('other bytes under the same key: another job', async () => {
