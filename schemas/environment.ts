@@ -36,5 +36,3 @@ export const taskEnvironmentSchema = z.object({
     .describe('The ffprobe to use; absent: PATH, then the npm package.'),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin').describe('Where programs are.'),
 })
-
-export type TaskEnvironment = z.infer<typeof taskEnvironmentSchema>

@@ -59,4 +59,3 @@ export const taskEventSchema = z.object({
     version: z.number(),
   }),
 })
-export type TaskEvent = z.infer<typeof taskEventSchema>['detail']

@@ -18,8 +18,6 @@ export const resourceNames = (prefix = '') =>
     logGroup: `${prefix}tasks`,
   }) as const
 
-export type ResourceNames = ReturnType<typeof resourceNames>
-
 export const workerContainer = 'worker'
 export const logStreamPrefix = 'task'
 

@@ -7,8 +7,6 @@ import { readStored } from '../store/stored.ts'
 import { admit, type Heads, type Holds, type Waiting, type WaitingFor } from './admit.ts'
 import type { Pacer } from './pacer.ts'
 
-export type Admitter = ReturnType<typeof createAdmitter>
-
 /** How many of each line's head are looked at: the cost of a pass does not grow with the backlog. */
 const headOfLine = 50
 const wantsKept = 5000

@@ -9,8 +9,6 @@ type StrayTask = {
   isOver: boolean
 }
 
-export type Strays = ReturnType<typeof createStrays>
-
 /** Tasks that have to be stopped, by job: found by sweeps and events, or left behind by a record that changed. */
 export function createStrays(visibilityGraceMs: number) {
   const strays = new Map<string, Map<string, StrayTask>>()
