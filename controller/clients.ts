@@ -25,10 +25,21 @@ export function readNumber(text: string): number | NumberValue {
   return isExact && (!Number.isInteger(value) || Number.isSafeInteger(value)) ? value : NumberValue.from(text)
 }
 
+const checkBefore =
+  (check: () => void) =>
+  <Request, Answer>(next: (request: Request) => Promise<Answer>) =>
+  async (request: Request): Promise<Answer> => {
+    check()
+    return next(request)
+  }
+
 export type Clients = ReturnType<typeof createClients>
 
-/** The AWS clients of one controller. Every call ends: a request that takes too long is an error like any other. */
-export function createClients(configuration: Configuration) {
+/**
+ * The AWS clients of one controller. Every call ends: a request that takes too long is an error like any other.
+ * @param check called right before every request leaves, those included that the SDK repeats; what it throws ends the call
+ */
+export function createClients(configuration: Configuration, check: () => void = () => undefined) {
   const common = {
     region: configuration.AWS_REGION,
     ...(configuration.AWS_ENDPOINT_URL ? { endpoint: configuration.AWS_ENDPOINT_URL } : {}),
@@ -44,6 +55,14 @@ export function createClients(configuration: Configuration) {
   // One send is one call: retries of the SDK would spend RunTask's bucket unseen, so the launch protocol does its own.
   const ecs = new ECSClient({ ...common, requestHandler: http, maxAttempts: 1 })
   const logs = new CloudWatchLogsClient({ ...common, requestHandler: http })
+  // After the step that repeats, and therefore once for each request.
+  const before = { step: 'finalizeRequest', priority: 'low', name: 'check' } as const
+  const checked = checkBefore(check)
+  dynamoDb.middlewareStack.add(checked, before)
+  s3.middlewareStack.add(checked, before)
+  sqs.middlewareStack.add(checked, before)
+  ecs.middlewareStack.add(checked, before)
+  logs.middlewareStack.add(checked, before)
   return {
     dynamo: DynamoDBDocumentClient.from(dynamoDb, {
       marshallOptions: { removeUndefinedValues: true },

@@ -1,8 +1,11 @@
-import { isTerminal, type Job, type Phase, phases } from '../schemas/job.ts'
+import { type Attempt, isTerminal, type Job, type Phase, phases } from '../schemas/job.ts'
 import { isKindName } from '../schemas/kinds/index.ts'
+import type { DayCost } from '../schemas/status.ts'
 import type { Clock } from './clock.ts'
+import { createCosts } from './costs.ts'
 import type { Logger } from './log.ts'
 import { countAction, type Metrics } from './metrics.ts'
+import { NotLeading } from './not-leading.ts'
 import type { Action } from './reconcile/decide.ts'
 import type { Accepted } from './reconcile/reconcile.ts'
 import type { PhaseCounts } from './sweep.ts'
@@ -11,8 +14,12 @@ export type Journal = ReturnType<typeof createJournal>
 
 const quietActions: ReadonlySet<Action['do']> = new Set(['wait', 'nothing', 'look'])
 
-/** What is told about what happens: log lines, metrics, and the counts that the status shows. It decides nothing. */
-export function createJournal(log: Logger, metrics: Metrics, clock: Clock) {
+/**
+ * What is told about what happens: log lines, metrics, and the counts and costs that the status shows. It decides nothing.
+ * @param costsBefore what the leader before published
+ */
+export function createJournal(log: Logger, metrics: Metrics, clock: Clock, costsBefore?: readonly DayCost[]) {
+  const costs = createCosts(clock.nowMs, costsBefore)
   const counts: PhaseCounts = new Map(phases.map((phase) => [phase, 0]))
   const intake: Record<string, number> = {}
 
@@ -26,6 +33,7 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock) {
 
   return {
     counts,
+    costs,
     intake,
     moved,
 
@@ -33,6 +41,7 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock) {
     failed:
       (where: string) =>
       (error: unknown): void => {
+        if (error instanceof NotLeading) return
         metrics.errors.inc({ where })
         log.error({ err: error, where }, 'failed; will be tried again')
       },
@@ -65,7 +74,13 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock) {
       log.info({ jobId, action: 'accept', reason, message }, `accept ${jobId}: ${reason}`)
     },
 
-    settled({ kind, acceptedAt }: Job, phase: Phase, outcome: string): void {
+    settled(job: Job, phase: Phase, outcome: string, ended: Attempt | undefined): void {
+      const { kind, acceptedAt } = job
+      if (ended) {
+        costs.settled(job, ended)
+        const { capacity, costUsd = 0 } = ended
+        metrics.costUsd.inc({ queue: job.settings.queue, capacity }, costUsd)
+      }
       if (outcome !== 'none') metrics.attemptsEnded.inc({ kind, outcome })
       if (!isTerminal(phase)) return
       metrics.jobsFinished.inc({ kind, phase })

@@ -4,9 +4,11 @@ import { createAdmitter } from './admit/admission.ts'
 import type { Pacer } from './admit/pacer.ts'
 import type { Clock } from './clock.ts'
 import { createFinders } from './finders.ts'
+import { inParallel } from './in-parallel.ts'
 import { createJournal } from './journal.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { NotLeading } from './not-leading.ts'
 import type { Policy } from './policy.ts'
 import { type ActPorts, LostRace } from './reconcile/act.ts'
 import { capacityKey } from './reconcile/launch.ts'
@@ -37,30 +39,49 @@ export type LoopPorts = {
   deleteEvents: (receipts: readonly string[]) => Promise<void>
   publish: (status: Status) => Promise<void>
   leader: Status['leader']
-  times: { pollMs: number; resyncMs: number }
-  /** When the last scan ended, as the leader before published it. */
-  lastScanAt: string | undefined
+  times: Partial<LoopTimes> & Pick<LoopTimes, 'pollMs' | 'resyncMs'>
+  /** What the leader before published last. */
+  before: Status | undefined
+}
+
+/** How often things are done. */
+export type LoopTimes = {
+  /** A look at every live task. */
+  pollMs: number
+  /** Live records are read again after this time. */
+  resyncMs: number
+  submittedMs: number
+  dueMs: number
+  admitMs: number
+  publishMs: number
+  listPassMs: number
+  /** Live records that were not read for a while are looked for this often; absent: every 5 s, more often for a short resync. */
+  housekeepingMs?: number
 }
 
 export type Loop = ReturnType<typeof createLoop>
 
-const submittedEveryMs = 200
-const dueEveryMs = 500
-const admitEveryMs = 1000
-const publishEveryMs = 5000
+const usualTimes = {
+  submittedMs: 200,
+  dueMs: 500,
+  admitMs: 1000,
+  publishMs: 5000,
+  listPassMs: 1000,
+} as const
 const housekeepingAtMostMs = 5000
-const listPassEveryMs = 1000
+const readAtOnce = 32
 /** DescribeTasks shows 100 tasks a call and may be called 14 times a second. */
 const describedPerSecond = 1400
 const persistentFailures = 5
 
-/** The leader: everything that makes jobs move. One of it runs at a time; a second one would only waste work. */
+/** Everything that makes jobs move, for one term. One of it runs at a time; a second one would only waste work. */
 export function createLoop(ports: LoopPorts) {
   const { jobs, memory, clock, metrics, policy, pacers } = ports
-  const journal = createJournal(ports.log, metrics, clock)
+  const journal = createJournal(ports.log, metrics, clock, ports.before?.costs)
   const { failed } = journal
-  const times: Pick<Status, 'lastPollAt' | 'lastSweepAt' | 'lastScanAt'> = {}
-  if (ports.lastScanAt !== undefined) times.lastScanAt = ports.lastScanAt
+  const done: Pick<Status, 'lastPollAt' | 'lastSweepAt' | 'lastScanAt'> = {}
+  if (ports.before?.lastScanAt !== undefined) done.lastScanAt = ports.before.lastScanAt
+  const times: LoopTimes = { ...usualTimes, ...ports.times }
   const tickers: Ticker[] = []
   const stopping = new AbortController()
   const now = (): string => new Date(clock.nowMs()).toISOString()
@@ -72,11 +93,12 @@ export function createLoop(ports: LoopPorts) {
   const sweepPorts: SweepPorts = {
     ...ports,
     installation: policy.installation,
+    costs: journal.costs,
     wake,
     onError: failed('sweep'),
   }
-  const housekeepingEveryMs = Math.min(housekeepingAtMostMs, ports.times.resyncMs / 2)
-  const { resyncMs } = ports.times
+  const housekeepingEveryMs = times.housekeepingMs ?? Math.min(housekeepingAtMostMs, times.resyncMs / 2)
+  const { resyncMs } = times
   const finders = createFinders({
     jobs,
     memory,
@@ -105,10 +127,10 @@ export function createLoop(ports: LoopPorts) {
       journal.moved(from, to)
       nudgeAdmission()
     },
-    onSettled(job, arn, phase, outcome) {
+    onSettled(job, arn, phase, outcome, ended) {
       const receipts = arn === undefined ? [] : memory.dropEvidence(arn)
       memory.forget(job.jobId)
-      journal.settled(job, phase, outcome)
+      journal.settled(job, phase, outcome, ended)
       if (receipts.length > 0) ports.deleteEvents(receipts).catch(failed('deleteEvents'))
       nudgeAdmission()
     },
@@ -129,6 +151,7 @@ export function createLoop(ports: LoopPorts) {
       if (next !== 'whenWoken') workqueue.add(jobId, next.lookAgainMs)
     },
     onError(jobId, error, failures) {
+      if (error instanceof NotLeading) return
       if (error instanceof LostRace && failures < persistentFailures) return journal.reconciled('lostRace')
       journal.reconcileFailed(jobId, error, failures)
       if (failures < persistentFailures) return
@@ -146,16 +169,14 @@ export function createLoop(ports: LoopPorts) {
       let from: Item | undefined
       do {
         const page = await jobs.inPhase(phase, { limit: 1000, from })
-        for (const jobId of page.ids) {
-          await loadJob(jobId).catch(failed('load'))
-          wake(jobId)
-        }
+        await inParallel(page.ids, readAtOnce, (jobId) => loadJob(jobId).catch(failed('load')))
+        for (const jobId of page.ids) wake(jobId)
         from = page.next
       } while (from)
     }
     // Tasks of jobs that were overwritten or deleted while nobody looked: known before anything new is admitted.
     await sweep(sweepPorts)
-    times.lastSweepAt = now()
+    done.lastSweepAt = now()
     for (const phase of phases) journal.counted(new Map([[phase, await jobs.countPhase(phase)]]))
   }
 
@@ -168,16 +189,16 @@ export function createLoop(ports: LoopPorts) {
     const startedMs = clock.monotonicMs()
     for (const jobId of await observer.poll()) wake(jobId)
     metrics.pollSeconds.set((clock.monotonicMs() - startedMs) / 1000)
-    times.lastPollAt = now()
+    done.lastPollAt = now()
   }
 
   async function runSweep(): Promise<void> {
     await sweep(sweepPorts).catch(failed('sweep'))
-    times.lastSweepAt = now()
+    done.lastSweepAt = now()
   }
 
   const status = (): Status =>
-    statusOf({ ...ports, journal, workqueue, waitingFor: admitter.waitingFor(), times, at: now() })
+    statusOf({ ...ports, journal, workqueue, waitingFor: admitter.waitingFor(), times: done, at: now() })
 
   async function publish(): Promise<void> {
     const published = status()
@@ -192,17 +213,18 @@ export function createLoop(ports: LoopPorts) {
   }
 
   return {
-    /** Resolves once everything that lives is known and work has begun. */
-    async start(): Promise<void> {
-      await load()
-      const pollEveryMs = () => Math.max(ports.times.pollMs, (memory.liveCount() / describedPerSecond) * 1000)
-      every('submitted', () => submittedEveryMs, finders.submitted)
-      every('due', () => dueEveryMs, finders.due)
-      admission = every('admission', () => admitEveryMs, admitter.pass)
+    load,
+
+    /** Begins to work. Everything that lives has to be known by then. */
+    start(): void {
+      const pollEveryMs = () => Math.max(times.pollMs, (memory.liveCount() / describedPerSecond) * 1000)
+      every('submitted', () => times.submittedMs, finders.submitted)
+      every('due', () => times.dueMs, finders.due)
+      admission = every('admission', () => times.admitMs, admitter.pass)
       every('poll', pollEveryMs, pollTasks)
       every('housekeeping', () => housekeepingEveryMs, finders.unread)
-      every('listPass', () => listPassEveryMs, finders.listPass)
-      every('publish', () => publishEveryMs, publish)
+      every('listPass', () => times.listPassMs, finders.listPass)
+      every('publish', () => times.publishMs, publish)
     },
 
     /** Ends what is under way and starts nothing new. */
@@ -220,7 +242,7 @@ export function createLoop(ports: LoopPorts) {
       const counted = await scan(sweepPorts, stopping.signal).catch(failed('scan'))
       if (!counted) return
       journal.counted(counted)
-      times.lastScanAt = now()
+      done.lastScanAt = now()
     },
   }
 }

@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Status } from '../schemas/status.ts'
 import type { Action } from './reconcile/decide.ts'
 
@@ -7,7 +7,6 @@ export type Metrics = ReturnType<typeof createMetrics>
 /** Every metric of the controller, in the manner of controller-runtime. Job ids are never labels: there is no end of them. */
 export function createMetrics() {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
   const registers = [registry]
 
   const metrics = {
@@ -49,6 +48,12 @@ export function createMetrics() {
       labelNames: ['kind', 'outcome'],
       registers,
     }),
+    costUsd: new Counter<'queue' | 'capacity'>({
+      name: 'job_cost_usd_total',
+      help: 'What attempts cost, estimated, added up as they end.',
+      labelNames: ['queue', 'capacity'],
+      registers,
+    }),
     jobsFinished: new Counter<'kind' | 'phase'>({
       name: 'jobs_finished_total',
       help: 'Jobs by how they ended.',
@@ -75,6 +80,7 @@ export function createMetrics() {
       help: 'Time of the last look at all tasks.',
       registers,
     }),
+    leads: new Gauge({ name: 'leader', help: '1 while this controller leads.', registers }),
     errors: new Counter<'where'>({
       name: 'controller_errors_total',
       help: 'Errors outside of a reconcile.',

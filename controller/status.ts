@@ -48,6 +48,7 @@ export function statusOf({ policy, memory, journal, ...sources }: StatusSources)
     ),
     ...sources.times,
     intake: { ...journal.intake },
+    costs: journal.costs.list(),
     attention: memory.attention(),
   }
 }

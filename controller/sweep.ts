@@ -3,6 +3,7 @@ import { isLive, isTerminal, livePhases, phases } from '../schemas/job.ts'
 import { recordLimits } from '../schemas/limits.ts'
 import type { Pacer } from './admit/pacer.ts'
 import type { Clock } from './clock.ts'
+import type { Costs } from './costs.ts'
 import type { Memory } from './reconcile/memory.ts'
 import type { TaskLook } from './run/answers.ts'
 import type { Runner } from './run/ecs.ts'
@@ -16,6 +17,7 @@ export type SweepPorts = {
   pacers: { listTasks: Pacer; describeTasks: Pacer }
   clock: Clock
   installation: string
+  costs: Pick<Costs, 'begin'>
   wake: (jobId: string) => void
   /** One record or task that fails does not keep the others from being looked at. */
   onError: (error: unknown) => void
@@ -88,53 +90,64 @@ export type PhaseCounts = Map<string, number>
 
 /**
  * Reads every record once, slowly: wakes those that no index shows (without phase or createdAt), turns finished jobs whose
- * time is over into tombstones, and counts.
+ * time is over into tombstones, and counts jobs and costs.
  */
 export async function scan(ports: SweepPorts, signal: AbortSignal): Promise<PhaseCounts> {
   const counts: PhaseCounts = new Map(phases.map((phase) => [phase, 0]))
+  const recount = ports.costs.begin()
   let from: Item | undefined
-  do {
-    const page = await ports.jobs.scan(from, scanPageSize)
-    for (const item of page.items) {
-      const stored = readStored(item)
-      const known = counts.get(String(item.phase))
-      if (stored.is !== 'tombstone' && known !== undefined) counts.set(String(item.phase), known + 1)
-      await checkRecord(item, stored, ports).catch(ports.onError)
-    }
-    from = page.next
-    if (from) await ports.clock.sleep(scanPauseMs, signal)
-  } while (from && !signal.aborted)
+  let isWhole = false
+  try {
+    do {
+      const page = await ports.jobs.scan(from, scanPageSize)
+      for (const item of page.items) {
+        const stored = readStored(item)
+        const known = counts.get(String(item.phase))
+        if (stored.is !== 'tombstone' && known !== undefined) counts.set(String(item.phase), known + 1)
+        const isReaped = await checkRecord(item, stored, ports).catch(ports.onError)
+        const job = stored.is === 'submitted' ? stored.old : stored.is === 'accepted' ? stored.job : undefined
+        if (job) recount.show(job, isReaped === true)
+      }
+      from = page.next
+      if (from) await ports.clock.sleep(scanPauseMs, signal)
+    } while (from && !signal.aborted)
+    isWhole = from === undefined
+  } finally {
+    recount.end(isWhole)
+  }
   return counts
 }
 
-async function checkRecord(item: Item, stored: Stored, ports: SweepPorts): Promise<void> {
+/** @returns whether the record was reaped */
+async function checkRecord(item: Item, stored: Stored, ports: SweepPorts): Promise<boolean> {
   const jobId = String(item.jobId)
   switch (stored.is) {
     case 'none':
     case 'tombstone':
-      return
+      return false
     case 'submitted':
     case 'broken':
       ports.wake(jobId)
-      return
+      return false
     case 'accepted': {
       const { job } = stored
       if (isTerminal(job.phase) && job.fence === undefined) {
         const endMs = Date.parse(job.finishedAt ?? job.acceptedAt) + job.settings.ttlAfterFinished * 1000
-        if (ports.clock.nowMs() >= endMs) await bury(item, ports)
-        return
+        return ports.clock.nowMs() >= endMs && (await bury(item, ports))
       }
-      if (isLive(job.phase) && ports.memory.has(jobId)) return
-      ports.wake(jobId)
+      if (!isLive(job.phase) || !ports.memory.has(jobId)) ports.wake(jobId)
+      return false
     }
+    default:
+      throw stored satisfies never
   }
 }
 
 /** What is left: enough for a late redelivery to find that this job has been. DynamoDB removes it later. */
-async function bury(item: Item, { jobs, clock }: SweepPorts): Promise<void> {
+async function bury(item: Item, { jobs, clock }: SweepPorts): Promise<boolean> {
   const kept = new Set(['jobId', 'phase', 'uid', 'sequencer', 'expiresAt'])
   const expiresAt = Math.floor(clock.nowMs() / 1000) + recordLimits.tombstoneS
-  await jobs.update(
+  return jobs.update(
     String(item.jobId),
     { set: { expiresAt }, remove: Object.keys(item).filter((name) => !kept.has(name)) },
     { uid: item.uid, revision: item.revision, phase: item.phase },

@@ -19,7 +19,16 @@ export function createTicker(
 ): Ticker {
   let nudged = false
   let stopped = false
-  let sleeping = new AbortController()
+  let wakeUp: () => void = () => undefined
+
+  const sleep = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = clock.after(ms, resolve)
+      wakeUp = () => {
+        cancel()
+        resolve()
+      }
+    })
 
   const loop = async (): Promise<void> => {
     while (!stopped) {
@@ -28,8 +37,7 @@ export function createTicker(
       const startedMs = clock.monotonicMs()
       await work().catch(onError)
       if (nudged || stopped) continue
-      sleeping = new AbortController()
-      await clock.sleep(intervalMs() - (clock.monotonicMs() - startedMs), sleeping.signal)
+      await sleep(intervalMs() - (clock.monotonicMs() - startedMs))
     }
   }
   const ended = loop()
@@ -37,11 +45,11 @@ export function createTicker(
   return {
     nudge() {
       nudged = true
-      sleeping.abort()
+      wakeUp()
     },
     stop() {
       stopped = true
-      sleeping.abort()
+      wakeUp()
       return ended
     },
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isKindName, kindNames } from './kinds/index.ts'
 import { installationPattern, queueNamePattern } from './limits.ts'
+import { defaultPrices, fargatePricesSchema } from './prices.ts'
 import { resourceNames, workerContainer } from './resources.ts'
 
 const names = resourceNames()
@@ -124,6 +125,11 @@ const controller = {
     .enum(['ENABLED', 'DISABLED'])
     .default('DISABLED')
     .describe('Whether tasks get a public address.'),
+  FARGATE_PRICES: json(fargatePricesSchema)
+    .default(defaultPrices)
+    .describe(
+      'What Fargate costs in US dollars, as JSON; what is left out stays. The default is us-east-1, Spot estimated at 0.3 of On-Demand.',
+    ),
   POLL_S: number(0.2, 300, 15).describe(
     'Seconds between two looks at all live tasks (more when there are very many).',
   ),
@@ -132,6 +138,9 @@ const controller = {
   ),
   VISIBILITY_GRACE_S: number(1, 3600, 360).describe(
     'Seconds a task may be missing from DescribeTasks before it counts as lost.',
+  ),
+  LEASE_S: number(1, 300, 10).describe(
+    'Seconds without a sign of the leader after which another controller leads. The same for all of them.',
   ),
   SWEEP_CRON: z
     .string()

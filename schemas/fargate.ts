@@ -5,6 +5,10 @@
 
 export type FargateSize = { cpu: number; memoryMiB: number }
 
+/** What a task definition asks for without a word is the first (ECS API reference, RuntimePlatform). */
+export const architectures = ['x86_64', 'arm64'] as const
+export type Architecture = (typeof architectures)[number]
+
 /** Every size, smallest CPU first, and within one CPU tier smallest memory first. */
 export const fargateTiers: readonly { readonly cpu: number; readonly memoryMiB: readonly number[] }[] = [
   { cpu: 256, memoryMiB: [512, 1_024, 2_048] },

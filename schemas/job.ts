@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { extensible } from './extensible.ts'
+import { architectures } from './fargate.ts'
 import { jobIdPattern, recordLimits } from './limits.ts'
 import { capacities, settingsSchema, specSchema } from './spec.ts'
 
@@ -54,7 +56,7 @@ const time = z.iso.datetime({ error: 'must be a time like 2026-11-22T10:00:00Z' 
 const count = z.number().int().min(0)
 const message = z.string().max(recordLimits.messageCharacters * 2)
 
-const outcomeSchema = z.strictObject({
+const outcomeSchema = extensible({
   class: z.enum(outcomeClasses).describe('How it ended.'),
   exitCode: z.number().int().optional().describe('Exit code of the container, where one is known.'),
   stopCode: z.string().optional().describe('Stop code of ECS.'),
@@ -62,7 +64,7 @@ const outcomeSchema = z.strictObject({
 })
 export type Outcome = z.infer<typeof outcomeSchema>
 
-export const attemptSchema = z.strictObject({
+export const attemptSchema = extensible({
   n: count.describe('Number of the attempt; never used twice in the life of a record.'),
   launches: count.describe('Launches of this attempt.'),
   runner: z.enum(['ecs']).describe('What carried it out.'),
@@ -70,19 +72,28 @@ export const attemptSchema = z.strictObject({
   taskDefinition: z.string().describe('family:revision of the task definition.'),
   cpu: count.describe('CPU units.'),
   memory: count.describe('MiB.'),
+  ephemeralStorage: count.optional().describe('GiB of disk; absent: the 20 that every task has.'),
+  architecture: z.enum(architectures).optional().describe('Of the task definition. Absent: x86_64.'),
+  publicIp: z.boolean().optional().describe('true: the task had a public address.'),
+  spotRefusals: count
+    .optional()
+    .describe('Launches of this attempt that were refused for want of Spot capacity. Absent: none.'),
   launchedAt: time.describe('When the intent was written.'),
   startedAt: time.optional().describe('When the task ran.'),
   stoppedAt: time.optional().describe('When the task had stopped.'),
   taskArn: z.string().optional().describe('The task.'),
   logStream: z.string().optional().describe('Log stream of the task.'),
   outcome: outcomeSchema.optional().describe('Absent while the attempt is under way.'),
-  costUsd: z.number().optional().describe('What it cost, estimated from the price list.'),
+  costUsd: z
+    .number()
+    .optional()
+    .describe('What its last task cost, estimated from FARGATE_PRICES; absent while it is under way.'),
 })
 export type Attempt = z.infer<typeof attemptSchema>
 
 export const refusalKinds = ['capacity', 'permanent'] as const
 
-const launchingSchema = z.strictObject({
+const launchingSchema = extensible({
   attempt: count.describe('Attempt that is launched.'),
   launch: count.describe('Launch of it.'),
   clientToken: z.string().describe('Token of RunTask: the same launch asked for twice is one task.'),
@@ -91,12 +102,11 @@ const launchingSchema = z.strictObject({
     .optional()
     .describe('The frozen RunTask request; dropped once the ARN is known.'),
   launchedAt: time.describe('When the intent was written.'),
-  refused: z
-    .strictObject({
-      kind: z.enum(refusalKinds).describe('capacity: later again. permanent: this cannot be launched.'),
-      reason: message.describe('What ECS said.'),
-      at: time.describe('When.'),
-    })
+  refused: extensible({
+    kind: z.enum(refusalKinds).describe('capacity: later again. permanent: this cannot be launched.'),
+    reason: message.describe('What ECS said.'),
+    at: time.describe('When.'),
+  })
     .optional()
     .describe('RunTask started nothing.'),
 })
@@ -127,11 +137,18 @@ export const reportSchema = z
   .describe('Written by the worker as its last act.')
 export type Report = z.infer<typeof reportSchema>
 
-const historySchema = z.strictObject({
+const historySchema = extensible({
   at: time.describe('When.'),
   phase: z.enum(phases).describe('Phase from then on.'),
   reason: z.string().max(64).describe('Why, in one word.'),
   message: message.optional().describe('Why, in a sentence.'),
+  rule: z
+    .string()
+    .max(64)
+    .optional()
+    .describe(
+      'What decided how the attempt had ended: cancel, report, ourStop, platform, start, outOfMemory, exitCode, unknown, or a rule of yours, like failurePolicy[2]: ignore.',
+    ),
 })
 export type HistoryEntry = z.infer<typeof historySchema>
 
@@ -144,7 +161,13 @@ export const submissionSchema = z
         error: 'must be 1 to 64 letters, digits, _ and -, starting with a letter or digit',
       })
       .describe('Key of the table.'),
-    kind: z.string().min(1).max(32).describe('What the job does: transcode, container.'),
+    kind: z
+      .string()
+      .min(1)
+      .max(32)
+      .describe(
+        'What the job does: transcode, container. It stays what it was at acceptance, until a retry.',
+      ),
     createdAt: time.describe('When it was submitted; filled in when absent.'),
     phase: z.literal('Submitted'),
     spec: specSchema,
@@ -164,30 +187,29 @@ const controllerAttributes = {
   launching: launchingSchema.optional().describe('The launch that is under way.'),
   fence: z.string().optional().describe('uid/attempt/launch of the task that may act for the job now.'),
   taskArn: z.string().optional().describe('The task of the current launch.'),
-  stopping: z
-    .strictObject({ reason: z.enum(stopReasons).describe('Why.'), at: time.describe('When it was decided.') })
+  stopping: extensible({
+    reason: z.enum(stopReasons).describe('Why.'),
+    at: time.describe('When it was decided.'),
+  })
     .optional()
     .describe('The stop intent.'),
   attempts: z
     .array(attemptSchema)
     .max(recordLimits.attemptsKept + 1)
     .describe(`The last ${recordLimits.attemptsKept} attempts.`),
-  rollup: z
-    .strictObject({
-      count: count.describe('How many.'),
-      costUsd: z.number().describe('What they cost.'),
-      byClass: z.record(z.string(), count).describe('How they ended.'),
-    })
+  rollup: extensible({
+    count: count.describe('How many.'),
+    costUsd: z.number().describe('What they cost.'),
+    byClass: z.record(z.string(), count).describe('How they ended.'),
+  })
     .optional()
     .describe('Older attempts, added up.'),
-  counts: z
-    .strictObject({
-      failed: count.describe('Against limits.attempts.'),
-      infra: count.describe('Against limits.infrastructureAttempts.'),
-    })
-    .describe(
-      'Attempts of this generation counted against limits.attempts and limits.infrastructureAttempts.',
-    ),
+  counts: extensible({
+    failed: count.describe('Against limits.attempts.'),
+    infra: count.describe('Against limits.infrastructureAttempts.'),
+  }).describe(
+    'Attempts of this generation counted against limits.attempts and limits.infrastructureAttempts.',
+  ),
   lastAttempt: count.describe('Highest attempt number ever used.'),
   lastLaunch: count.describe('Highest launch number ever used.'),
   history: z
@@ -195,7 +217,10 @@ const controllerAttributes = {
     .max(recordLimits.historyKept)
     .describe('The last transitions, oldest first.'),
   result: z.record(z.string(), z.unknown()).optional().describe('What the kind returned.'),
-  costUsd: z.number().optional().describe('What all attempts cost, estimated.'),
+  costUsd: z
+    .number()
+    .optional()
+    .describe('What all attempts cost together, those that failed included; estimated from FARGATE_PRICES.'),
   acceptedAt: time.describe('When this generation was accepted; the deadline counts from here.'),
   finishedAt: time.optional().describe('When this generation ended.'),
   sequencer: z.string().optional().describe('Order of the S3 event that asked for it.'),
@@ -223,19 +248,22 @@ export const jobRecordSchema = z
 
 /**
  * A record that the controller has accepted, as the code trusts it. `spec` stays unparsed: users may write anything
- * there at any time, and what counts is `settings`.
+ * there at any time, and what counts is `settings`. The same goes for `kind`: an edit of a live record must not change how
+ * the end of its task is judged, so what was accepted wins.
  */
-export const acceptedJobSchema = z.object({
-  jobId: z.string(),
-  // An unknown kind of any type fails at acceptance with a sentence; the record stays readable.
-  kind: z.unknown().transform(String),
-  createdAt: z.string(),
-  phase: z.enum(phases),
-  spec: z.unknown(),
-  ...controllerAttributes,
-  ...workerAttributes,
-  expiresAt: z.number().optional(),
-})
+export const acceptedJobSchema = z
+  .object({
+    jobId: z.string(),
+    // An unknown kind of any type fails at acceptance with a sentence; the record stays readable.
+    kind: z.unknown().transform(String),
+    createdAt: z.string(),
+    phase: z.enum(phases),
+    spec: z.unknown(),
+    ...controllerAttributes,
+    ...workerAttributes,
+    expiresAt: z.number().optional(),
+  })
+  .transform((job) => ({ ...job, kind: job.settings.kind ?? job.kind }))
 export type Job = z.infer<typeof acceptedJobSchema>
 
 /** The attributes that only the controller writes: all of them are reset when a record is accepted as new. */

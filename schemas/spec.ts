@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { extensible } from './extensible.ts'
 import { queueNamePattern, specBounds, specDefaults } from './limits.ts'
 
 /** An integer within bounds that the message of a refusal names. */
@@ -205,42 +206,38 @@ const resolved = (what: string) => z.number().int().describe(what)
  * What applies: spec, kind defaults and defaults, resolved when the job is accepted. Visible in the record. Bounds were
  * checked on the way in and are not repeated: a record must stay readable when a later version changes one.
  */
-export const settingsSchema = z
-  .strictObject({
-    input: inputSchema.optional(),
-    output: z.string().describe('Prefix of the outputs in the outputs bucket.'),
-    params: z.record(z.string(), z.unknown()).describe('Parameters of the kind, with its defaults.'),
-    queue: z.string().describe('The line that the job waits in.'),
-    priority: resolved('0 to 9; each step is worth 10 minutes of waiting.'),
-    resources: z
-      .strictObject({
-        cpu: resolved('CPU units of the task; 1024 are one vCPU.'),
-        memory: resolved('MiB of the task.'),
-        ephemeralStorage: resolved('GiB of disk; absent: 20.').optional(),
-        capacity: z.enum(capacities).describe('Where tasks run.'),
-      })
-      .describe('Size and capacity of the task.'),
-    limits: z
-      .strictObject({
-        attempts: resolved('Failed attempts after which the job is Failed.'),
-        infrastructureAttempts: resolved('Attempts that may be lost to the infrastructure on top.'),
-        startTimeout: resolved('Seconds from launch to RUNNING.'),
-        attemptTimeout: resolved('Seconds that one attempt may run.'),
-        deadline: resolved('Seconds from acceptance to the end of all attempts.'),
-        heartbeatTimeout: resolved('Seconds that a worker may stay silent.'),
-        backoff: z
-          .strictObject({
-            initial: resolved('Seconds after the first failure.'),
-            max: resolved('Longest wait in seconds.'),
-          })
-          .describe('Wait between attempts.'),
-        maxMemory: resolved('MiB up to which a job that ran out of memory is given more.'),
-      })
-      .describe('Attempts and times.'),
-    failurePolicy: z.array(policyRuleSchema).describe('Ordered rules for failures.'),
-    ttlAfterFinished: resolved('Seconds that the finished job is kept.'),
-    labels: z.record(z.string(), z.string()).describe('Names of the user.'),
-  })
-  .describe('What applies: spec, kind and defaults, resolved at acceptance.')
+export const settingsSchema = extensible({
+  kind: z
+    .string()
+    .optional()
+    .describe('What the job does, as it was accepted; an edit of kind waits for a retry.'),
+  input: inputSchema.optional(),
+  output: z.string().describe('Prefix of the outputs in the outputs bucket.'),
+  params: z.record(z.string(), z.unknown()).describe('Parameters of the kind, with its defaults.'),
+  queue: z.string().describe('The line that the job waits in.'),
+  priority: resolved('0 to 9; each step is worth 10 minutes of waiting.'),
+  resources: extensible({
+    cpu: resolved('CPU units of the task; 1024 are one vCPU.'),
+    memory: resolved('MiB of the task.'),
+    ephemeralStorage: resolved('GiB of disk; absent: 20.').optional(),
+    capacity: z.enum(capacities).describe('Where tasks run.'),
+  }).describe('Size and capacity of the task.'),
+  limits: extensible({
+    attempts: resolved('Failed attempts after which the job is Failed.'),
+    infrastructureAttempts: resolved('Attempts that may be lost to the infrastructure on top.'),
+    startTimeout: resolved('Seconds from launch to RUNNING.'),
+    attemptTimeout: resolved('Seconds that one attempt may run.'),
+    deadline: resolved('Seconds from acceptance to the end of all attempts.'),
+    heartbeatTimeout: resolved('Seconds that a worker may stay silent.'),
+    backoff: extensible({
+      initial: resolved('Seconds after the first failure.'),
+      max: resolved('Longest wait in seconds.'),
+    }).describe('Wait between attempts.'),
+    maxMemory: resolved('MiB up to which a job that ran out of memory is given more.'),
+  }).describe('Attempts and times.'),
+  failurePolicy: z.array(policyRuleSchema).describe('Ordered rules for failures.'),
+  ttlAfterFinished: resolved('Seconds that the finished job is kept.'),
+  labels: z.record(z.string(), z.string()).describe('Names of the user.'),
+}).describe('What applies: spec, kind and defaults, resolved at acceptance.')
 
 export type Settings = z.infer<typeof settingsSchema>

@@ -7,6 +7,24 @@ const time = z.iso.datetime().optional()
 /** Where the one item of the leader's status stands in the control table. */
 export const statusItemId = 'status'
 
+/** How much of the costs the status carries: it is written every few seconds, and an item has at most 400 KB. */
+export const costLimits = { days: 31, queues: 20 } as const
+
+const costSchema = z.object({
+  day: z.iso.date().describe('UTC day on which the attempts ended.'),
+  queue: z.string().describe('The queue; ~others: those that cost least, together.'),
+  attempts: count.describe('Attempts that cost something.'),
+  costUsd: z.number().describe('What they cost, estimated.'),
+  reaped: z
+    .object({
+      attempts: count.describe('How many of them.'),
+      costUsd: z.number().describe('What those cost.'),
+    })
+    .optional()
+    .describe('The part of it whose records are reaped, so that no scan finds it again.'),
+})
+export type DayCost = z.infer<typeof costSchema>
+
 /** What the leader publishes about itself every few seconds; every controller serves it. */
 export const statusSchema = z
   .object({
@@ -14,7 +32,7 @@ export const statusSchema = z
     leader: z
       .object({
         id: z.string().describe('Which process leads.'),
-        mode: z.enum(['single', 'leader']).describe('single: no election, this is the only controller.'),
+        mode: z.literal('leader').describe('It was elected.'),
         since: z.iso.datetime().describe('Since when.'),
       })
       .describe('Who leads.'),
@@ -53,6 +71,10 @@ export const statusSchema = z
     lastSweepAt: time.describe('Last comparison of tasks and jobs.'),
     lastScanAt: time.describe('Last reading of every record.'),
     intake: z.record(z.string(), count).describe('Messages since this leader began, by what became of them.'),
+    costs: z
+      .array(costSchema)
+      .default([])
+      .describe('What attempts cost, by the day on which they ended and by queue; newest first, 31 days.'),
     attention: z
       .array(z.object({ jobId: z.string().describe('The job.'), why: z.string().describe('One sentence.') }))
       .describe('Jobs that need a person.'),

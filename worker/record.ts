@@ -15,7 +15,7 @@ export type Assignment = z.infer<typeof assignmentSchema>
 /** Only what a worker reads, so that a worker of yesterday can carry out a job of today. */
 const assignmentSchema = z.object({
   kind: z.string(),
-  settings: settingsSchema.pick({ input: true, output: true, params: true }).strip(),
+  settings: settingsSchema.pick({ kind: true, input: true, output: true, params: true }).strip(),
 })
 
 /** Our three writes to the record. Each is refused as soon as the record has another fence, or another task's claim. */

@@ -105,7 +105,9 @@ const carryOut = async (
   signal: AbortSignal,
 ): Promise<Finished['result']> => {
   const { environment, handlers, nowMs, log } = ports
-  const { kind, settings } = parseAssignment(item)
+  const { kind: named, settings } = parseAssignment(item)
+  // The kind that the job was accepted with; what stands in the record beside it may have been edited since.
+  const kind = settings.kind ?? named
   const load = Object.hasOwn(handlers, kind) ? handlers[kind] : undefined
   if (load === undefined) throw new WorkerError('KIND_UNKNOWN', kind)
   const [handler, storage] = await Promise.all([load(), ports.openStorage()])

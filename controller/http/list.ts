@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { type Phase, phases } from '../../schemas/job.ts'
 import { ControllerError } from '../errors.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { type Item, readStored } from '../store/stored.ts'
-import { inParallel } from './in-parallel.ts'
 import type { Shown } from './why.ts'
 
 export type ListQuery = {

@@ -29,8 +29,13 @@ export const statusAnswerSchema = statusSchema
 namedSchemas.add(statusAnswerSchema, { id: 'Status' })
 
 export const whySchema = z.object({
-  why: z.string().describe('What the job waits for, in a sentence.'),
-  until: z.iso.datetime().optional().describe('When that ends by itself.'),
+  why: z.string().describe('Why the job is where it is, in one sentence.'),
+  until: z.iso
+    .datetime()
+    .optional()
+    .describe(
+      'When it is looked at again at the latest; absent where nothing has a time, and when it has ended.',
+    ),
 })
 
 export const jobParams = z.strictObject({

@@ -34,3 +34,29 @@ export const inTime = (time: string, nowMs: number): string => {
   const leftMs = Date.parse(time) - nowMs
   return leftMs <= 0 ? 'now' : `in ${duration(leftMs)}`
 }
+
+/** A time so many milliseconds after another; kept within what a Date can hold, because records may hold anything. */
+export const afterMs = (time: string | number, ms: number): string => {
+  const startMs = typeof time === 'number' ? time : Date.parse(time)
+  return new Date(Math.max(0, Math.min(Number.isNaN(startMs) ? 0 : startMs + ms, latestMs))).toISOString()
+}
+const latestMs = Date.UTC(9999, 11, 31)
+
+export const after = (time: string, seconds: number): string => afterMs(time, seconds * secondMs)
+
+const sentenceMax = 300
+
+/** One sentence with its full stop: what we say, and after a colon what somebody else said, as far as there is room. */
+export function sentence(words: string, said = ''): string {
+  const whole = [words, firstSentence(said)].filter((part) => part !== '').join(': ')
+  return whole.length < sentenceMax ? `${whole}.` : `${whole.slice(0, sentenceMax - 2)}….`
+}
+
+/** Others wrote it, in as many sentences as they liked. */
+export const firstSentence = (text: string): string =>
+  (
+    text
+      .trim()
+      .replaceAll(/\s+/g, ' ')
+      .split(/(?<=[.!?])\s(?=\p{Lu})/u)[0] ?? ''
+  ).replace(/[.!?…]+$/, '')

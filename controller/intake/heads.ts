@@ -1,14 +1,13 @@
 import { HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import type { InputSeen } from './accept.ts'
 
+export type S3 = Pick<S3Client, 'send'>
+
 /**
  * Asks S3 for the etag of an input that was named without one. A refusal is not an answer about the object: the worker,
  * which has other permissions, finds out.
  */
-export async function headInput(
-  s3: Pick<S3Client, 'send'>,
-  input: { bucket: string; key: string },
-): Promise<InputSeen> {
+export async function headInput(s3: S3, input: { bucket: string; key: string }): Promise<InputSeen> {
   try {
     const { ETag: etag } = await s3.send(new HeadObjectCommand({ Bucket: input.bucket, Key: input.key }))
     return etag === undefined ? { is: 'unknown' } : { is: 'present', etag: etag.replaceAll('"', '') }

@@ -39,7 +39,8 @@ export function resolveSettings(jobId: string, kind: unknown, spec: unknown, pol
   const params = parseSafely(known.params, parsed.data.params ?? {})
   if (!params.success)
     return { is: 'invalid', problems: problemsOf(params.error, parsed.data.params ?? {}, ['spec', 'params']) }
-  const settings = withDefaults(jobId, named.data.kind, parsed.data, params.data)
+  const { kind: name } = named.data
+  const settings = { kind: name, ...withDefaults(jobId, name, parsed.data, params.data) }
   const problem = contradictionIn(settings, named.data.kind, policy)
   if (problem) return { is: 'invalid', problems: [problem] }
   const vcpu = settings.resources.cpu / 1024

@@ -1,5 +1,5 @@
 import type { Change } from '../../schemas/change.ts'
-import type { Job, Phase } from '../../schemas/job.ts'
+import type { Attempt, Job, Phase } from '../../schemas/job.ts'
 import { launchTimes, overridesCharactersMax } from '../../schemas/limits.ts'
 import type { Pacer } from '../admit/pacer.ts'
 import type { Clock } from '../clock.ts'
@@ -28,7 +28,7 @@ export type ActPorts = {
   /** A write moved the job from one phase to another, or into a line. */
   onMoved: (from: unknown, to: Phase | undefined) => void
   /** A job ended a launch: its evidence can go, its slot is free. */
-  onSettled: (job: Job, arn: string | undefined, phase: Phase, outcome: string) => void
+  onSettled: (job: Job, arn: string | undefined, phase: Phase, outcome: string, ended?: Attempt) => void
 }
 
 /** When to look again: after so many milliseconds, or when somebody wakes the job. */
@@ -75,11 +75,12 @@ export async function act(
     case 'intend':
       return intendLaunch(job, item, ports)
     case 'settle': {
-      const settlement = settle(job, action.stop, nowMs)
+      const settlement = settle(job, action.stop, nowMs, ports.launch.prices)
+      const { phase, judgement, ended } = settlement
       const arn = currentArn(job)
       const guards = action.reason === 'Lost' ? [...endGuards, 'progress.beat'] : endGuards
       await write(item, settlement.change, guards, ports)
-      ports.onSettled(job, arn, settlement.phase, settlement.judgement.outcome.class)
+      ports.onSettled(job, arn, phase, judgement.outcome.class, ended)
       return now
     }
     case 'finish': {
@@ -260,6 +261,13 @@ async function intendLaunch(job: Job, item: Item, ports: ActPorts): Promise<Next
     return failUnlaunched(job, item, 'TaskDefinitionInvalid', error.message, ports)
   }
   const change = intend(job, template, launch, clock.nowMs())
+  // Edited since admission looked at it: it was let in as a smaller job, or as one of another queue.
+  const grant = ports.memory.grantOf(job.jobId)
+  const vcpu = (change.set.attempts?.at(-1)?.cpu ?? 0) / 1024
+  if (grant && (vcpu > grant.vcpu || job.settings.queue !== grant.queue)) {
+    ports.memory.dropGrant(job.jobId)
+    return 'whenWoken'
+  }
   const overrides = JSON.stringify(change.set.launching?.request?.overrides).length
   if (overrides > overridesCharactersMax)
     return failUnlaunched(

@@ -33,7 +33,6 @@ export type WaitReason =
   | 'Queued'
   | 'StrayStopping'
   | 'Replay'
-  | 'ListPass'
   | 'TaskStarting'
   | 'TaskRunning'
   | 'TaskStopping'
@@ -98,8 +97,11 @@ function breakUp(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number)
           untilMs: (watch.stopAskedAtMs ?? nowMs) + launchTimes.stopAgainMs,
         }
   }
-  if (task.is === 'missing' && nowMs < task.sinceMs + visibilityGraceMs)
-    return { do: 'wait', reason: 'TaskMissing', untilMs: task.sinceMs + visibilityGraceMs }
+  if (task.is === 'missing') {
+    const untilMs = task.sinceMs + visibilityGraceMs
+    if (nowMs < untilMs) return { do: 'wait', reason: 'TaskMissing', untilMs }
+    if (arn === task.arn && task.lookedAtMs < untilMs) return { do: 'look', reason: 'TaskUnknown', arn }
+  }
   if (seen.strays.length > 0)
     return { do: 'wait', reason: 'StrayStopping', untilMs: nowMs + launchTimes.stopAgainMs }
   return { do: 'finish', reason: 'BrokenRecord', phase: 'Failed' }
@@ -144,7 +146,10 @@ function decideLive(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: numb
   if (task.is === 'unknown' || task.arn !== arn) return { do: 'look', reason: 'TaskUnknown', arn }
   if (task.is === 'stopped') return { do: 'settle', reason: 'Stopped', stop: task.stop }
   if (task.is === 'missing' && isLost(task, job, seen, visibilityGraceMs, nowMs))
-    return { do: 'settle', reason: 'Lost', stop: undefined }
+    // A controller may have slept since it looked: what it saw then says nothing about the time since.
+    return task.lookedAtMs < missingUntil(task, seen, visibilityGraceMs)
+      ? { do: 'look', reason: 'TaskUnknown', arn }
+      : { do: 'settle', reason: 'Lost', stop: undefined }
 
   if (job.phase !== 'Stopping') {
     const reason = whyStop(job, seen, nowMs)
@@ -168,18 +173,17 @@ const stopIsDue = (askedAtMs: number | undefined, nowMs: number): boolean =>
   askedAtMs === undefined || nowMs >= askedAtMs + launchTimes.stopAgainMs
 
 /** Absence is not death: only a task that stayed missing for the whole grace, and whose worker fell silent, is lost. */
-function isLost(
-  task: Extract<TaskSeen, { is: 'missing' }>,
-  job: Job,
-  seen: Seen,
-  visibilityGraceMs: number,
-  nowMs: number,
-): boolean {
-  const sinceMs = Math.max(task.sinceMs, seen.watch.arnSinceMs ?? task.sinceMs)
-  if (nowMs < sinceMs + visibilityGraceMs) return false
+function isLost(task: Missing, job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number): boolean {
+  if (nowMs < missingUntil(task, seen, visibilityGraceMs)) return false
   // A report is the worker's last act: with one, a forgotten task has nothing more to do.
   return job.report?.fence === job.fence || nowMs >= seen.watch.beatMovedAtMs + visibilityGraceMs
 }
+
+type Missing = Extract<TaskSeen, { is: 'missing' }>
+
+/** Until when a task has to be missing in every look, to be given up. */
+const missingUntil = ({ sinceMs }: Missing, { watch }: Seen, visibilityGraceMs: number): number =>
+  Math.max(sinceMs, watch.arnSinceMs ?? sinceMs) + visibilityGraceMs
 
 /** The launch protocol while no ARN is known: replay, then one listing, then the next launch. */
 function decideLaunch(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number): Action {
@@ -249,7 +253,8 @@ function stopTimes(job: Job, seen: Seen): { reason: StopReason; atMs: number }[]
     })
   if (claims(job) && job.claim === undefined && watch.runningSinceMs !== undefined)
     times.push({ reason: 'ClaimTimeout', atMs: watch.runningSinceMs + launchTimes.claimTimeoutMs })
-  if (claims(job) && job.claim !== undefined && job.report === undefined)
+  // A worker that has reported has nothing left to do: if its task lives on in silence, it may not keep its slot.
+  if (claims(job) && job.claim !== undefined && (job.report === undefined || task.is === 'live'))
     times.push({ reason: 'HeartbeatLost', atMs: watch.beatMovedAtMs + limits.heartbeatTimeout * 1000 })
   return times
 }

@@ -1,8 +1,9 @@
 import type { Change } from '../../schemas/change.ts'
-import { isFargateSize, nextLargerMemory } from '../../schemas/fargate.ts'
-import { clientToken, type Fence, formatFence, formatStartedBy } from '../../schemas/ids.ts'
+import { type Architecture, isFargateSize, nextLargerMemory } from '../../schemas/fargate.ts'
+import { clientToken, type Fence, formatFence, formatStartedBy, shortHash } from '../../schemas/ids.ts'
 import type { Attempt, Job } from '../../schemas/job.ts'
 import type { ContainerParams } from '../../schemas/kinds/container.ts'
+import type { FargatePrices } from '../../schemas/prices.ts'
 import type { Capacity } from '../../schemas/spec.ts'
 import { fold, withHistory } from './settle.ts'
 
@@ -13,6 +14,9 @@ export type Template = {
   container: string
   /** awslogs stream prefix of that container, where it has one. */
   logPrefix: string | undefined
+  /** What costs depend on: decided by the task definition, not by the request. */
+  architecture: Architecture
+  ephemeralStorageGiB?: number | undefined
 }
 
 /** What every task of this installation has in common. */
@@ -22,6 +26,8 @@ export type LaunchContext = {
   subnets: readonly string[]
   securityGroups: readonly string[]
   assignPublicIp: 'ENABLED' | 'DISABLED'
+  /** What an attempt is priced with when it ends. */
+  prices: FargatePrices
   /** The most vCPUs that a job of this queue can ever have: a larger next size would never be admitted. */
   vcpuCeiling: (queue: string) => number
 }
@@ -56,11 +62,17 @@ export function sizeOf(
 const attemptsOfGeneration = (job: Pick<Job, 'attempts' | 'acceptedAt'>): readonly Attempt[] =>
   job.attempts.filter((attempt) => Date.parse(attempt.launchedAt) >= Date.parse(job.acceptedAt))
 
-/** Capacity of the next task: after two losses, `spot-then-on-demand` goes on-demand. */
+/**
+ * Capacity of the next task: after two losses, `spot-then-on-demand` goes on-demand. A loss is an attempt that Spot took
+ * back or could not start, and every launch that RunTask refused for want of Spot.
+ */
 export function capacityOf(job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>): 'spot' | 'on-demand' {
   const wanted: Capacity = job.settings.resources.capacity
   if (wanted !== 'spot-then-on-demand') return wanted
-  const losses = attemptsOfGeneration(job).filter((attempt) => attempt.outcome?.class === 'spot').length
+  const losses = attemptsOfGeneration(job).reduce(
+    (sum, { outcome, spotRefusals = 0 }) => sum + spotRefusals + (outcome?.class === 'spot' ? 1 : 0),
+    0,
+  )
   return losses >= 2 ? 'on-demand' : 'spot'
 }
 
@@ -76,6 +88,7 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
   const now = new Date(nowMs).toISOString()
   const size = sizeOf(job, context.vcpuCeiling(job.settings.queue))
   const capacity = capacityOf(job)
+  const ephemeralStorage = job.settings.resources.ephemeralStorage ?? template.ephemeralStorageGiB
   const entry: Attempt = {
     n: attempt,
     launches: (open?.launches ?? 0) + 1,
@@ -83,6 +96,10 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
     capacity,
     taskDefinition: template.taskDefinition,
     ...size,
+    ...(ephemeralStorage === undefined ? {} : { ephemeralStorage }),
+    architecture: template.architecture,
+    ...(context.assignPublicIp === 'ENABLED' ? { publicIp: true } : {}),
+    ...(open?.spotRefusals === undefined ? {} : { spotRefusals: open.spotRefusals }),
     launchedAt: now,
     ...(template.logPrefix === undefined
       ? {}
@@ -133,7 +150,7 @@ function runTaskRequest(
     ],
     networkConfiguration: {
       awsvpcConfiguration: {
-        subnets: [...context.subnets],
+        subnets: subnetsFor(fence, context.subnets),
         securityGroups: [...context.securityGroups],
         assignPublicIp: context.assignPublicIp,
       },
@@ -145,6 +162,18 @@ function runTaskRequest(
       containerOverrides: [{ name: template.container, ...containerOverride(job, fence) }],
     },
   }
+}
+
+// ECS API reference, AwsVpcConfiguration.
+const subnetsMax = 16
+
+/**
+ * Every subnet, in an order that begins elsewhere for each launch of a job and for different jobs. ECS does not say which
+ * one it takes; with any preference for the first, one that is full or broken does not meet the same job twice.
+ */
+function subnetsFor({ uid, launch }: Fence, subnets: readonly string[]): string[] {
+  const first = (Number.parseInt(shortHash(uid, 8), 16) + launch) % Math.max(1, subnets.length)
+  return [...subnets.slice(first), ...subnets.slice(0, first)].slice(0, subnetsMax)
 }
 
 function containerOverride(job: Job, fence: Fence): Record<string, unknown> {

@@ -16,6 +16,7 @@ type Watched = {
   arn: string | undefined
   look: TaskLook | undefined
   missingSinceMs: number | undefined
+  lookedAtMs: number
   readAtMs: number
   /** Admission took the launch token of the first send. */
   tokenTaken: boolean
@@ -61,7 +62,8 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
   /** Learns what a record that was just read says. A task of an earlier launch becomes a stray until it has stopped. */
   function track(job: Job): Watched | undefined {
     const before = live.get(job.jobId)
-    if (!isLive(job.phase) || job.fence === undefined) {
+    // The fence counts, not the phase, which a user may have edited: until it is put right the job keeps its slot.
+    if (job.fence === undefined) {
       if (before) forget(job.jobId)
       // Without a fence nobody may act for the job, so a task that it still names is nobody's.
       const left = currentArn(job)
@@ -99,6 +101,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
       arn: undefined,
       look: undefined,
       missingSinceMs: undefined,
+      lookedAtMs: nowMs,
       readAtMs: nowMs,
       tokenTaken: grants.has(job.jobId),
       claimed: false,
@@ -142,6 +145,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     if (watched?.arn !== arn) return
     const known = look ?? evidence.get(arn)?.look
     watched.look = known
+    watched.lookedAtMs = nowMs
     watched.missingSinceMs = known ? undefined : (watched.missingSinceMs ?? nowMs)
     if (known && known.lastStatus === 'RUNNING') watched.watch.runningSinceMs ??= nowMs
   }
@@ -157,7 +161,12 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     }
     return watched.missingSinceMs === undefined
       ? { is: 'unknown' }
-      : { is: 'missing', arn, sinceMs: wallMs(watched.missingSinceMs) }
+      : {
+          is: 'missing',
+          arn,
+          sinceMs: wallMs(watched.missingSinceMs),
+          lookedAtMs: wallMs(watched.lookedAtMs),
+        }
   }
 
   /** Everything `decide` wants to know besides the record. */
@@ -242,6 +251,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     grant(jobId: string, grant: Grant): void {
       grants.set(jobId, grant)
     },
+    grantOf: (jobId: string): Readonly<Grant> | undefined => grants.get(jobId),
     /** Gives back what admission gave, when the job turned out not to need it. */
     dropGrant: (jobId: string): boolean => grants.delete(jobId),
 

@@ -6,29 +6,48 @@ import type { PolicyRule } from '../../schemas/spec.ts'
 import type { Stop } from './seen.ts'
 
 /** What follows from how an attempt ended. `counted` is the budget that it is taken from. */
-export type Judgement = {
+type Verdict = {
   outcome: Outcome
   next: 'succeed' | 'cancel' | 'suspend' | 'deadline' | 'retry' | 'fail'
   counted: 'failed' | 'infra' | 'none'
 }
 
+/** A verdict, and which rule gave it: one of ours by its name, or one of the user's by its place and what it says. */
+export type Judgement = Verdict & { rule: Rule['name'] | `failurePolicy[${number}]: ${PolicyRule['action']}` }
+
+type Rule = {
+  name: 'cancel' | 'report' | 'ourStop' | 'platform' | 'start' | 'outOfMemory' | 'exitCode' | 'unknown'
+  judge: (job: Job, stop: Stop | undefined, report: Job['report']) => Verdict | undefined
+}
+
 /**
- * How an attempt ended. Why it was stopped is judged before its exit code, because a worker that exits 0 on SIGTERM
- * would hide a Spot reclaim; and a report of success is believed whatever stopped the task afterwards.
+ * First match wins. Why a task was stopped is judged before its exit code, because a worker that exits 0 on SIGTERM would
+ * hide a Spot reclaim; and a report of success is believed whatever stopped the task afterwards.
+ */
+const rules: readonly Rule[] = [
+  { name: 'cancel', judge: cancelled },
+  {
+    name: 'report',
+    judge: (_job, stop, report) => (report?.outcome === 'done' ? succeeded(stop) : undefined),
+  },
+  { name: 'ourStop', judge: ourStop },
+  { name: 'platform', judge: (_job, stop) => platformStop(stop) },
+  { name: 'start', judge: startFailure },
+  { name: 'outOfMemory', judge: (_job, stop, report) => outOfMemory(stop, report) },
+  { name: 'exitCode', judge: exited },
+]
+
+/**
+ * How an attempt ended, and which rule says so.
  * @param stop undefined: the task is lost, or never started
  */
 export function judge(job: Job, stop: Stop | undefined): Judgement {
   const report = job.report?.fence === job.fence ? job.report : undefined
-  const judgement =
-    cancelled(job, stop) ??
-    (report?.outcome === 'done' ? succeeded(stop) : undefined) ??
-    ourStop(job, stop) ??
-    platformStop(stop) ??
-    startFailure(job, stop) ??
-    outOfMemory(stop, report) ??
-    exited(job, stop, report) ??
-    unknown(stop)
-  return applyPolicy(job.settings.failurePolicy, judgement)
+  for (const rule of rules) {
+    const verdict = rule.judge(job, stop, report)
+    if (verdict) return applyPolicy(job.settings.failurePolicy, { ...verdict, rule: rule.name })
+  }
+  return applyPolicy(job.settings.failurePolicy, { ...unknown(stop), rule: 'unknown' })
 }
 
 const outcome = (kind: OutcomeClass, stop: Stop | undefined, reason: string): Outcome => ({
@@ -38,19 +57,20 @@ const outcome = (kind: OutcomeClass, stop: Stop | undefined, reason: string): Ou
   reason: reason.slice(0, recordLimits.messageCharacters),
 })
 
-const cancelled = (job: Job, stop: Stop | undefined): Judgement | undefined =>
-  job.stopping?.reason === 'Cancel'
+function cancelled(job: Job, stop: Stop | undefined): Verdict | undefined {
+  return job.stopping?.reason === 'Cancel'
     ? { outcome: outcome('cancelled', stop, 'Cancelled by the user'), next: 'cancel', counted: 'none' }
     : undefined
+}
 
-const succeeded = (stop: Stop | undefined): Judgement => ({
+const succeeded = (stop: Stop | undefined): Verdict => ({
   outcome: outcome('success', stop, 'Done'),
   next: 'succeed',
   counted: 'none',
 })
 
 /** Our own stop explains the end only if nothing else did: the task may have ended by itself just before. */
-function ourStop(job: Job, stop: Stop | undefined): Judgement | undefined {
+function ourStop(job: Job, stop: Stop | undefined): Verdict | undefined {
   if (!job.stopping || (stop?.stopCode !== undefined && stop.stopCode !== 'UserInitiated')) return undefined
   const { limits } = job.settings
   switch (job.stopping.reason) {
@@ -85,20 +105,20 @@ function ourStop(job: Job, stop: Stop | undefined): Judgement | undefined {
   }
 }
 
-const failed = (kind: OutcomeClass, stop: Stop | undefined, reason: string): Judgement => ({
+const failed = (kind: OutcomeClass, stop: Stop | undefined, reason: string): Verdict => ({
   outcome: outcome(kind, stop, reason),
   next: 'retry',
   counted: 'failed',
 })
 
-const lostToInfrastructure = (kind: OutcomeClass, stop: Stop | undefined, reason: string): Judgement => ({
+const lostToInfrastructure = (kind: OutcomeClass, stop: Stop | undefined, reason: string): Verdict => ({
   outcome: outcome(kind, stop, reason),
   next: 'retry',
   counted: 'infra',
 })
 
 /** Stop codes of ECS that say the platform ended the task (ECS API reference, Task.stopCode; an open list). */
-function platformStop(stop: Stop | undefined): Judgement | undefined {
+function platformStop(stop: Stop | undefined): Verdict | undefined {
   switch (stop?.stopCode) {
     case 'SpotInterruption':
     case 'TerminationNotice':
@@ -115,21 +135,27 @@ function platformStop(stop: Stop | undefined): Judgement | undefined {
   }
 }
 
-const capacityReason =
-  /capacity is unavailable|RESOURCE:FARGATE|network interface|timeout waiting for|InternalError/i
+const noCapacity = /capacity is unavailable|RESOURCE:FARGATE/i
+const platformReason = /network interface|timeout waiting for|InternalError/i
 
-function startFailure(job: Job, stop: Stop | undefined): Judgement | undefined {
+function startFailure(job: Job, stop: Stop | undefined): Verdict | undefined {
   const refused = job.launching?.refused
   if (stop === undefined && refused?.kind === 'permanent')
     return failed('startFailure', stop, `RunTask was refused: ${refused.reason}`)
   if (stop?.stopCode !== 'TaskFailedToStart') return undefined
-  return capacityReason.test(stop.reason)
+  // Whether Spot takes its capacity back or never had any: it is a loss to Spot, and the second one is enough.
+  if (noCapacity.test(stop.reason))
+    return lostToInfrastructure(ranOnSpot(job) ? 'spot' : 'infrastructure', stop, stop.reason)
+  return platformReason.test(stop.reason)
     ? lostToInfrastructure('infrastructure', stop, stop.reason)
     : failed('startFailure', stop, stop.reason || 'The task could not be started')
 }
 
+const ranOnSpot = (job: Job): boolean =>
+  job.attempts.find(({ n }) => n === job.launching?.attempt)?.capacity === 'spot'
+
 /** Either ECS says so, or the worker does, whose ffmpeg was killed while it lived on; its word stands in for a lost code. */
-function outOfMemory(stop: Stop | undefined, report: Job['report']): Judgement | undefined {
+function outOfMemory(stop: Stop | undefined, report: Job['report']): Verdict | undefined {
   const isSaid = report?.outcome === 'failed' && report.exitCode === exitCodes.outOfMemory
   const code = stop?.exitCode ?? (isSaid ? report.exitCode : undefined)
   if (code !== exitCodes.outOfMemory) return undefined
@@ -138,7 +164,7 @@ function outOfMemory(stop: Stop | undefined, report: Job['report']): Judgement |
 }
 
 /** A failed report stands in where the exit code got lost. */
-function exited(job: Job, stop: Stop | undefined, report: Job['report']): Judgement | undefined {
+function exited(job: Job, stop: Stop | undefined, report: Job['report']): Verdict | undefined {
   const code = stop?.exitCode ?? (report?.outcome === 'done' ? undefined : report?.exitCode)
   if (code === undefined) return undefined
   const said = report?.message ?? `Exit code ${code}`
@@ -160,24 +186,27 @@ function exited(job: Job, stop: Stop | undefined, report: Job['report']): Judgem
   }
 }
 
-const unknown = (stop: Stop | undefined): Judgement =>
+const unknown = (stop: Stop | undefined): Verdict =>
   stop === undefined
     ? lostToInfrastructure('lost', stop, 'The task disappeared, and its worker fell silent')
     : lostToInfrastructure('infrastructure', stop, stop.reason || 'Stopped without a reason')
 
 /** The user's rules come last and touch failures only: no rule turns a cancel or a success into something else. */
-function applyPolicy(rules: readonly PolicyRule[], judgement: Judgement): Judgement {
+function applyPolicy(policy: readonly PolicyRule[], judgement: Judgement): Judgement {
   if (judgement.next !== 'retry' && judgement.next !== 'fail') return judgement
-  const rule = rules.find((candidate) => matches(candidate, judgement.outcome))
-  switch (rule?.action) {
-    case undefined:
-      return judgement
+  const index = policy.findIndex((candidate) => matches(candidate, judgement.outcome))
+  const action = policy[index]?.action
+  if (action === undefined) return judgement
+  const rule = `failurePolicy[${index}]: ${action}` as const
+  switch (action) {
     case 'retry':
-      return { ...judgement, next: 'retry', counted: 'failed' }
+      return { ...judgement, rule, next: 'retry', counted: 'failed' }
     case 'fail':
-      return { ...judgement, next: 'fail', counted: 'failed' }
+      return { ...judgement, rule, next: 'fail', counted: 'failed' }
     case 'ignore':
-      return { ...judgement, next: 'retry', counted: 'infra' }
+      return { ...judgement, rule, next: 'retry', counted: 'infra' }
+    default:
+      throw action satisfies never
   }
 }
 

@@ -153,7 +153,7 @@ async function failBroken(jobId: string, item: Item, sentence: string, ports: Re
   // Final is final: what a finished job said of itself is a person's to put right.
   if (isTerminal(String(item.phase)) && item.fence === undefined) {
     memory.setAttention(jobId, 'edit', `Its record was damaged after it ended: ${sentence}`)
-    return 'whenWoken'
+    return stopStrays(jobId, ports)
   }
   const arn = typeof item.taskArn === 'string' ? item.taskArn : undefined
   const watched = memory.watched(jobId)

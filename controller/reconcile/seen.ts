@@ -8,6 +8,9 @@ export type Stop = {
   exitCode: number | undefined
   startedAtMs: number | undefined
   stoppedAtMs: number
+  /** What is billed begins with the pull of the image; a task that never got so far has no such time. */
+  pullStartedAtMs?: number | undefined
+  createdAtMs?: number | undefined
 }
 
 /** What the last look at the task of the current launch showed. The record is always read after that look. */
@@ -22,8 +25,8 @@ export type TaskSeen =
       startedAtMs: number | undefined
     }
   | { is: 'stopped'; arn: string; stop: Stop }
-  /** DescribeTasks does not know it: too young, or forgotten. `sinceMs`: the first such look of this leader. */
-  | { is: 'missing'; arn: string; sinceMs: number }
+  /** DescribeTasks does not know it: too young, or forgotten. From the first to the last such look of this leader. */
+  | { is: 'missing'; arn: string; sinceMs: number; lookedAtMs: number }
 
 /** A live task of this jobId that is not the task of the current launch. */
 export type Stray = { arn: string; desiredStatus: string; stopAskedAtMs: number | undefined }

@@ -2,31 +2,49 @@ import type { Change } from '../../schemas/change.ts'
 import { shortHash } from '../../schemas/ids.ts'
 import type { Attempt, ControllerAttributes, Job, Phase } from '../../schemas/job.ts'
 import { recordLimits } from '../../schemas/limits.ts'
+import { costOfAttempt, defaultPrices, type FargatePrices, totalUsd } from '../../schemas/prices.ts'
 import { dueLine } from '../../schemas/resources.ts'
 import { type Judgement, judge } from './outcome.ts'
 import type { Stop } from './seen.ts'
 
-export type Settlement = { change: Change; phase: Phase; reason: string; judgement: Judgement }
+export type Settlement = {
+  change: Change
+  phase: Phase
+  reason: string
+  judgement: Judgement
+  /** The attempt as it stands in the ledger from now on. */
+  ended: Attempt | undefined
+}
 
 /**
  * Ends the current launch: the outcome goes into the ledger, everything of the launch goes away, and the job is finished
  * or waits for its next attempt. One write, so that no crash can leave half of it.
  * @param stop undefined: the task is lost, or RunTask refused to start it
  */
-export function settle(job: Job, stop: Stop | undefined, nowMs: number): Settlement {
+export function settle(
+  job: Job,
+  stop: Stop | undefined,
+  nowMs: number,
+  prices: FargatePrices = defaultPrices,
+): Settlement {
   const judgement = judge(job, stop)
   const counts = {
     failed: job.counts.failed + (judgement.counted === 'failed' ? 1 : 0),
     infra: job.counts.infra + (judgement.counted === 'infra' ? 1 : 0),
   }
-  const ledger = closeAttempt(job, judgement, stop)
-  const next = whatNext(job, judgement, counts, stop?.stoppedAtMs ?? nowMs)
+  const closed = closeAttempt(job, judgement, stop, nowMs, prices)
+  const ledger = fold(closed, job.rollup)
+  const next = { ...whatNext(job, judgement, counts, stop?.stoppedAtMs ?? nowMs), rule: judgement.rule }
   const change = endOfLaunch(job, next, nowMs)
   return {
-    change: { set: { ...change.set, ...ledger, counts }, remove: change.remove },
+    change: {
+      set: { ...change.set, ...ledger, counts, costUsd: totalUsd(ledger.attempts, ledger.rollup) },
+      remove: change.remove,
+    },
     phase: next.phase,
     reason: next.reason,
     judgement,
+    ended: closed.find(({ n }) => n === job.launching?.attempt),
   }
 }
 
@@ -37,6 +55,8 @@ type Next = {
   message?: string
   notBeforeMs?: number
   result?: Record<string, unknown>
+  /** What decided how the attempt had ended, where one did. */
+  rule?: Judgement['rule']
 }
 
 function whatNext(job: Job, judgement: Judgement, counts: Job['counts'], stoppedAtMs: number): Next {
@@ -104,7 +124,8 @@ export function endOfLaunch(job: Job, next: Next, nowMs: number): Change {
       ...(next.phase === 'Pending' ? {} : { finishedAt: now }),
       ...(next.result ? { result: next.result } : {}),
       ...line,
-      history: withHistory(job, next.phase, next.reason, next.message, nowMs),
+      ...refusals(job),
+      history: withHistory(job, next.phase, next.reason, next.message, nowMs, next.rule),
     },
     remove: [
       ...launchAttributes,
@@ -115,12 +136,26 @@ export function endOfLaunch(job: Job, next: Next, nowMs: number): Change {
   }
 }
 
+/** A launch that Spot had no capacity for is a loss of its attempt, which goes on: nothing else would remember it. */
+function refusals(job: Job): Partial<Pick<ControllerAttributes, 'attempts'>> {
+  const { launching } = job
+  if (launching?.refused?.kind !== 'capacity') return {}
+  const isRefused = ({ n, capacity }: Attempt): boolean => n === launching.attempt && capacity === 'spot'
+  if (!job.attempts.some(isRefused)) return {}
+  return {
+    attempts: job.attempts.map((attempt) =>
+      isRefused(attempt) ? { ...attempt, spotRefusals: (attempt.spotRefusals ?? 0) + 1 } : attempt,
+    ),
+  }
+}
+
 export const withHistory = (
   job: Job,
   phase: Phase,
   reason: string,
   message: string | undefined,
   nowMs: number,
+  rule?: string,
 ): Job['history'] =>
   [
     ...job.history,
@@ -129,26 +164,35 @@ export const withHistory = (
       phase,
       reason,
       ...(message === undefined ? {} : { message: message.slice(0, recordLimits.messageCharacters) }),
+      ...(rule === undefined ? {} : { rule }),
     },
   ].slice(-recordLimits.historyKept)
 
-/** The ledger with the current attempt closed; what no longer fits is folded into the rollup. */
+/** The ledger with the current attempt closed. */
 function closeAttempt(
   job: Job,
   judgement: Judgement,
   stop: Stop | undefined,
-): Pick<ControllerAttributes, 'attempts' | 'rollup'> {
+  nowMs: number,
+  prices: FargatePrices,
+): Attempt[] {
   const arn = job.claim?.taskArn ?? job.taskArn
   const close = (attempt: Attempt): Attempt => ({
     ...(arn === undefined ? attempt : withTask(attempt, arn)),
     ...(stop?.startedAtMs === undefined ? {} : { startedAt: new Date(stop.startedAtMs).toISOString() }),
     ...(stop === undefined ? {} : { stoppedAt: new Date(stop.stoppedAtMs).toISOString() }),
     outcome: judgement.outcome,
+    // Without an ARN nothing ran that we know of: RunTask was refused, or nothing came of it.
+    costUsd: stop || arn !== undefined ? costOfAttempt(attempt, stop ?? lostAt(job, nowMs), prices) : 0,
   })
-  const closed = job.attempts.map((attempt) =>
-    attempt.n === job.launching?.attempt ? close(attempt) : attempt,
-  )
-  return fold(closed, job.rollup)
+  return job.attempts.map((attempt) => (attempt.n === job.launching?.attempt ? close(attempt) : attempt))
+}
+
+/** Nobody saw a lost task end. The last word of its worker stands in, and where there is none, the moment it is given up. */
+function lostAt({ claim, progress, report, fence }: Job, nowMs: number): { stoppedAtMs: number; lost: true } {
+  const words = [claim?.at, progress?.at, report?.fence === fence ? report?.at : undefined]
+  const heardMs = Math.max(...words.map((at) => Date.parse(at ?? '')).filter((ms) => !Number.isNaN(ms)))
+  return { stoppedAtMs: Number.isFinite(heardMs) ? Math.min(heardMs, nowMs) : nowMs, lost: true }
 }
 
 /** The ledger entry once its task is known. awslogs names a stream prefix/container/task id; the intent knew the first two. */
@@ -176,7 +220,7 @@ export function fold(
     attempts: attempts.slice(surplus.length),
     rollup: {
       count: (rollup?.count ?? 0) + surplus.length,
-      costUsd: (rollup?.costUsd ?? 0) + surplus.reduce((sum, attempt) => sum + (attempt.costUsd ?? 0), 0),
+      costUsd: totalUsd(surplus, rollup),
       byClass,
     },
   }
@@ -196,7 +240,10 @@ export function finish(
     reason: message ?? reason,
   }
   const attempts = job.attempts.map((attempt) =>
-    attempt.outcome === undefined ? { ...attempt, outcome: unstarted } : attempt,
+    attempt.outcome === undefined ? { ...attempt, outcome: unstarted, costUsd: 0 } : attempt,
   )
-  return { set: { ...change.set, attempts }, remove: change.remove }
+  return {
+    set: { ...change.set, attempts, costUsd: totalUsd(attempts, job.rollup) },
+    remove: change.remove,
+  }
 }

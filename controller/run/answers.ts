@@ -80,12 +80,19 @@ export type RawTask = {
   startedBy?: string | undefined
   version?: number | undefined
   createdAt?: Time
+  pullStartedAt?: Time
   startedAt?: Time
   stoppedAt?: Time
   stopCode?: string | undefined
   stoppedReason?: string | undefined
   containers?: RawContainer[] | undefined
-  overrides?: { containerOverrides?: { name?: string | undefined }[] | undefined } | undefined
+  overrides?:
+    | {
+        containerOverrides?:
+          | { name?: string | undefined; environment?: readonly unknown[] | undefined }[]
+          | undefined
+      }
+    | undefined
 }
 
 const terminalStatuses = new Set(['STOPPED', 'DELETED'])
@@ -93,6 +100,7 @@ const terminalStatuses = new Set(['STOPPED', 'DELETED'])
 /** @param nowMs stands in for a stop time that is missing */
 export function lookAt(task: RawTask, nowMs: number): TaskLook {
   const lastStatus = task.lastStatus ?? 'UNKNOWN'
+  const createdAtMs = toMs(task.createdAt)
   const startedAtMs = toMs(task.startedAt)
   const main = mainContainer(task)
   return {
@@ -101,7 +109,7 @@ export function lookAt(task: RawTask, nowMs: number): TaskLook {
     desiredStatus: task.desiredStatus ?? 'RUNNING',
     startedBy: task.startedBy,
     version: task.version ?? 0,
-    createdAtMs: toMs(task.createdAt),
+    createdAtMs,
     startedAtMs,
     stop: terminalStatuses.has(lastStatus)
       ? {
@@ -110,14 +118,20 @@ export function lookAt(task: RawTask, nowMs: number): TaskLook {
           exitCode: main?.exitCode,
           startedAtMs,
           stoppedAtMs: toMs(task.stoppedAt) ?? nowMs,
+          pullStartedAtMs: toMs(task.pullStartedAt),
+          createdAtMs,
         }
       : undefined,
   }
 }
 
-/** The container that our overrides name; in a task with side-cars the exit code of the others means nothing. */
+/**
+ * The container that our overrides give an environment; in a task with side-cars the exit code of the others means
+ * nothing. ECS answers with an override for every container of the task, empty for those that we did not name.
+ */
 function mainContainer(task: RawTask): RawContainer | undefined {
-  const name = task.overrides?.containerOverrides?.[0]?.name
+  const overrides = task.overrides?.containerOverrides
+  const name = (overrides?.find(({ environment }) => environment?.length) ?? overrides?.[0])?.name
   return task.containers?.find((container) => container.name === name) ?? task.containers?.[0]
 }
 

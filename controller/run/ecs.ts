@@ -23,6 +23,9 @@ export type Runner = ReturnType<typeof createEcsRunner>
 
 const templateMaxAgeMs = 60_000
 
+/** ECS wraps the throttling of other services in an InvalidParameterException. */
+const isThrottle = (message: string): boolean => /rate exceeded|throttling/i.test(message)
+
 /** A task definition that is not there, or has no such container: nothing that a retry would change. */
 export class TemplateError extends Error {
   override name = 'TemplateError'
@@ -48,13 +51,16 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
     /** At most 100 ARNs. Tasks that ECS does not know (too young, or forgotten) are absent from the answer. */
     describe,
 
-    /** Asks ECS to stop a task. A task that ECS has forgotten is as good as stopped. */
+    /**
+     * Asks ECS to stop a task. A task that ECS has forgotten is as good as stopped; so is an ARN that names none of this
+     * cluster, since users may write anything into a record.
+     */
     async stop(arn: string, reason: string): Promise<void> {
       try {
         await ecs.send(new StopTaskCommand({ cluster, task: arn, reason }))
       } catch (error) {
         const { name, message } = describeError(error)
-        if (name !== 'InvalidParameterException' || !/not found/i.test(message)) throw error
+        if (name !== 'InvalidParameterException' || isThrottle(message)) throw error
       }
     },
 
@@ -98,7 +104,7 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
       return new Map((tasks ?? []).map((task) => [task.taskArn ?? '', lookAt(task, nowMs())]))
     } catch (error) {
       const { name, message } = describeError(error)
-      if (name !== 'InvalidParameterException' || /rate exceeded|throttling/i.test(message)) throw error
+      if (name !== 'InvalidParameterException' || isThrottle(message)) throw error
       if (arns.length <= 1) return new Map()
       const middle = Math.ceil(arns.length / 2)
       const halves = await Promise.all([describe(arns.slice(0, middle)), describe(arns.slice(middle))])
@@ -127,6 +133,8 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
       taskDefinition: `${definition.family}:${definition.revision}`,
       container: container.name,
       logPrefix: container.logConfiguration?.options?.['awslogs-stream-prefix'],
+      architecture: definition.runtimePlatform?.cpuArchitecture === 'ARM64' ? 'arm64' : 'x86_64',
+      ephemeralStorageGiB: definition.ephemeralStorage?.sizeInGiB,
     }
   }
 }

@@ -82,6 +82,11 @@ describe('the list', () => {
       /All\s*15\s*Submitted\s*1\s*Pending\s*6/,
     )
     expect(await page.locator('.limits').textContent()).toMatch(/vCPU\s*6 of 6, 0 free/)
+    expect(await page.locator('.costs p').allTextContents()).toEqual([
+      'Cost, estimatedtoday $1.24last 7 days $4.24',
+      'Queue defaulttoday $1.23last 7 days $4.23',
+      'Queue batchtoday $0.0042last 7 days $0.0042',
+    ])
     expect(await page.getByRole('region', { name: 'Needs a person' }).textContent()).toContain('archive-2019')
     expect(await page.locator('tbody tr').count()).toBe(15)
     const time = running.locator('time')
@@ -231,13 +236,14 @@ describe('a job', () => {
       /Wanted\s*Succeeded\s*Seen\s*Running[\s\S]*Reason\s*TaskRunning[\s\S]*Next look[\s\S]*at the latest in 5 h/,
     )
     expect(await page.locator('.timeline').textContent()).toMatch(
-      /Submitted[\s\S]*Pending\s*Queued[\s\S]*Backoff[\s\S]*Running\s*TaskRunning/,
+      /Submitted[\s\S]*Pending\s*Queued[\s\S]*Backoff by failurePolicy\[0\]: retry[\s\S]*Running\s*TaskRunning/,
     )
     const attempts = page.locator('table.attempts tbody tr')
     expect(await attempts.nth(0).textContent()).toMatch(/^2\s*under way/)
     expect(await attempts.nth(1).textContent()).toMatch(
-      /^1\s*failed\s*75 EssentialContainerExited\s*1 min 25 s/,
+      /^1\s*failed\s*75 EssentialContainerExited\s*1 min 25 s[\s\S]*\$0\.0023/,
     )
+    expect(await state.textContent()).toMatch(/Cost\s*\$0\.0023/)
     expect(await page.title()).toBe('transcode-wedding-3f2a9c01d2e4b5a6')
   })
 

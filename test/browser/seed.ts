@@ -25,13 +25,14 @@ export async function seed(aws: TestAws, http: TestHttp): Promise<void> {
     ...more,
   })
   const history = (
-    ...entries: [s: number, phase: Job['phase'], reason: string, message?: string][]
+    ...entries: [s: number, phase: Job['phase'], reason: string, message?: string, rule?: string][]
   ): HistoryEntry[] =>
-    entries.map(([s, phase, reason, message]) => ({
+    entries.map(([s, phase, reason, message, rule]) => ({
       at: at(s),
       phase,
       reason,
       ...(message === undefined ? {} : { message }),
+      ...(rule === undefined ? {} : { rule }),
     }))
   const put = (jobId: string, s: number, more: Parameters<typeof acceptedJob>[0]): Promise<void> =>
     http.put(acceptedJob({ jobId, createdAt: at(s), ...more }, nowMs + s * 1000))
@@ -46,8 +47,10 @@ export async function seed(aws: TestAws, http: TestHttp): Promise<void> {
     progress: { beat: 17, percent: 43.4, stage: 'encode', etaS: 97, at: at(-2) },
     counts: { failed: 1, infra: 0 },
     lastAttempt: 2,
+    costUsd: 0.002331,
     attempts: [
       attempt(1, -255, {
+        costUsd: 0.002331,
         startedAt: at(-225),
         stoppedAt: at(-140),
         taskArn: arn('ab12'),
@@ -65,7 +68,13 @@ export async function seed(aws: TestAws, http: TestHttp): Promise<void> {
       [-259, 'Pending', 'Queued'],
       [-255, 'Starting', 'Admitted'],
       [-224, 'Running', 'TaskRunning'],
-      [-139, 'Pending', 'Backoff', 'STALLED: ffmpeg made no progress for too long and was stopped.'],
+      [
+        -139,
+        'Pending',
+        'Backoff',
+        'STALLED: ffmpeg made no progress for too long and was stopped.',
+        'failurePolicy[0]: retry',
+      ],
       [-120, 'Starting', 'Admitted'],
       [-89, 'Running', 'TaskRunning'],
     ),
@@ -204,6 +213,12 @@ export async function seed(aws: TestAws, http: TestHttp): Promise<void> {
   await log(aws, 'task/worker/first', nowMs - 220_000)
   await http.publish(
     statusAt(nowMs, {
+      costs: [
+        { day: at(0).slice(0, 10), queue: 'default', attempts: 12, costUsd: 1.234567 },
+        { day: at(0).slice(0, 10), queue: 'batch', attempts: 3, costUsd: 0.0042 },
+        { day: at(-2 * 86_400).slice(0, 10), queue: 'default', attempts: 40, costUsd: 3 },
+        { day: at(-20 * 86_400).slice(0, 10), queue: 'default', attempts: 40, costUsd: 100 },
+      ],
       phases: {
         Submitted: 1,
         Pending: 6,

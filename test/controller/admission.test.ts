@@ -7,7 +7,7 @@ import { capacityKey } from '../../controller/reconcile/launch.ts'
 import { createMemory } from '../../controller/reconcile/memory.ts'
 import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
 import { makeUid } from '../../schemas/ids.ts'
-import { pending, settings } from '../support/job.ts'
+import { attempt, pending, settings } from '../support/job.ts'
 import { startTestAws, type TestAws } from '../support/local-aws.ts'
 
 // Admission against real lines in a real table: what it admits, and what it costs.
@@ -126,4 +126,30 @@ test('no capacity: one job at a time tries it again, and a start opens it for al
   admitter.started(key)
   await admitter.pass()
   expect(woken).toEqual(['scarce-0', 'scarce-1', 'scarce-2', 'scarce-3'])
+})
+
+test('refused twice on Spot, a job waits for Spot no longer', async () => {
+  const spot = settings({ resources: { capacity: 'spot-then-on-demand' } })
+  const waiting = (index: number, spotRefusals: number) => {
+    const jobId = `spot-${index}`
+    const attempts = [attempt({ capacity: 'spot', launches: spotRefusals, spotRefusals })]
+    const place = { backlogQueue: 'spot', rank: index, queueRank: index }
+    return pending({
+      jobId,
+      uid: makeUid(jobId, 'abcdefghijkl'),
+      settings: { ...spot, queue: 'spot' },
+      attempts,
+      ...place,
+    })
+  }
+  await aws.clients().documents.send(
+    new BatchWriteCommand({
+      RequestItems: { jobs: [1, 2].map((count, at) => ({ PutRequest: { Item: waiting(at, count) } })) },
+    }),
+  )
+  const { admitter, woken } = admitterOf('spot', 10)
+  admitter.refused(capacityKey('spot', spot.resources.cpu, spot.resources.memory))
+  await admitter.pass()
+  expect(woken).toEqual(['spot-1'])
+  expect(admitter.waitingFor().get('spot')).toBe('Capacity')
 })

@@ -111,6 +111,7 @@ describe('a look at a task', () => {
     startedBy: 'prod/a/b/1/1',
     version: 6,
     createdAt: new Date(1000),
+    pullStartedAt: new Date(1500),
     startedAt: new Date(2000),
     stoppedAt: new Date(3000),
     stopCode: 'EssentialContainerExited',
@@ -135,6 +136,8 @@ describe('a look at a task', () => {
         exitCode: 137,
         startedAtMs: 2000,
         stoppedAtMs: 3000,
+        pullStartedAtMs: 1500,
+        createdAtMs: 1000,
       },
     })
   })
@@ -144,6 +147,7 @@ describe('a look at a task', () => {
     const event = {
       ...task,
       createdAt: iso(task.createdAt),
+      pullStartedAt: iso(task.pullStartedAt),
       startedAt: iso(task.startedAt),
       stoppedAt: iso(task.stoppedAt),
     }
@@ -173,13 +177,15 @@ describe('a look at a task', () => {
   })
 
   test('one that never started has no exit code', () => {
-    const { startedAt: _startedAt, ...unstarted } = task
+    const { startedAt: _startedAt, pullStartedAt: _pullStartedAt, ...unstarted } = task
     expect(lookAt({ ...unstarted, stopCode: 'TaskFailedToStart', containers: [] }, nowMs).stop).toEqual({
       stopCode: 'TaskFailedToStart',
       reason: 'Essential container in task exited',
       exitCode: undefined,
       startedAtMs: undefined,
       stoppedAtMs: 3000,
+      pullStartedAtMs: undefined,
+      createdAtMs: 1000,
     })
   })
 

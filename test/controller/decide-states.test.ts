@@ -6,6 +6,7 @@ import type { Seen } from '../../controller/reconcile/seen.ts'
 import { endOfLaunch, finish, settle } from '../../controller/reconcile/settle.ts'
 import type { Change } from '../../schemas/change.ts'
 import { isLive, isTerminal, type Job } from '../../schemas/job.ts'
+import { defaultPrices } from '../../schemas/prices.ts'
 import {
   acceptedMs,
   arn,
@@ -120,8 +121,9 @@ const inLaunch: Part[][] = [
     { seen: { task: live() } },
     { seen: { task: live('STOPPING', { desiredStatus: 'STOPPED' }) } },
     { seen: { task: stopped() } },
-    { seen: { task: missing(0) } },
-    { seen: { task: missing(10 * 24 * hourMs) } },
+    { seen: { task: missing(0, 0) } },
+    { seen: { task: missing(0, hourMs) } },
+    { seen: { task: missing(10 * 24 * hourMs, 10 * 24 * hourMs) } },
   ],
   strays.slice(0, 2),
   [wishes({}), wishes({ cancel: true })],
@@ -244,7 +246,7 @@ const rules: Rule[] = [
       action.do !== 'settle' ||
       action.reason !== 'Lost' ||
       currentArn(job) === undefined ||
-      (seen.task.is === 'missing' && nowMs >= seen.task.sinceMs + graceMs),
+      (seen.task.is === 'missing' && Math.min(seen.task.lookedAtMs, nowMs) >= seen.task.sinceMs + graceMs),
   },
   {
     says: 'only tasks of this job that live and are not being stopped are stopped',
@@ -266,11 +268,13 @@ const rules: Rule[] = [
   },
   {
     says: 'a look is for a task that a look can show',
-    holds: (action, { job, seen }) =>
+    holds: (action, { job, seen, nowMs }) =>
       action.do !== 'look' ||
       (job.fence !== undefined &&
         action.arn === currentArn(job) &&
-        !('arn' in seen.task && seen.task.arn === action.arn)),
+        (!('arn' in seen.task && seen.task.arn === action.arn) ||
+          // Missing when somebody looked, and that was a while ago.
+          (seen.task.is === 'missing' && seen.task.lookedAtMs < nowMs))),
   },
   {
     says: 'a job becomes Running only while its task is RUNNING, wanted, and known',
@@ -358,13 +362,19 @@ function follow({ job, nowMs }: State, action: Action): Job {
   }
 }
 
-const template = { taskDefinition: 'worker:3', container: 'worker', logPrefix: 'task' }
+const template = {
+  taskDefinition: 'worker:3',
+  container: 'worker',
+  logPrefix: 'task',
+  architecture: 'x86_64' as const,
+}
 const context = {
   installation: 'test',
   cluster: 'jobs',
   subnets: ['subnet-1'],
   securityGroups: [],
   assignPublicIp: 'DISABLED' as const,
+  prices: defaultPrices,
   vcpuCeiling: () => 6,
 }
 

@@ -46,9 +46,15 @@ type Row = [name: string, job: Job, seen: Seen, nowMs: number, want: Action]
 const table = (name: string, rows: readonly Row[]) =>
   describe(name, () => {
     test.for(rows)('%s', ([, job, look, nowMs, want]) => {
-      expect(decide(job, look, graceMs, acceptedMs + nowMs)).toEqual(want)
+      expect(decide(job, lookedBy(look, acceptedMs + nowMs), graceMs, acceptedMs + nowMs)).toEqual(want)
     })
   })
+
+/** The last look at a missing task was just now, unless a row says that it was earlier. */
+const lookedBy = (look: Seen, nowMs: number): Seen =>
+  look.task.is === 'missing'
+    ? { ...look, task: { ...look.task, lookedAtMs: Math.min(look.task.lookedAtMs, nowMs) } }
+    : look
 
 const wait = (
   reason: Extract<Action, { do: 'wait' }>['reason'],
@@ -767,6 +773,13 @@ table('9: the task has stopped, or is lost', [
     settle('Lost'),
   ],
   [
+    'missing for the grace, but the controller slept since it looked: it has to look again',
+    running({ kind: 'container', claim: undefined }),
+    seen({ task: missing(hourMs, hourMs + graceMs - 1) }),
+    hourMs + graceMs + minuteMs,
+    { do: 'look', reason: 'TaskUnknown', arn },
+  ],
+  [
     'missing with a report, within the grace: wait',
     running({ report: report() }),
     seen({ task: missing(hourMs) }),
@@ -984,11 +997,18 @@ table('10: the stop intent', [
     wait('TaskRunning', 20 * secondMs + sixHoursMs),
   ],
   [
-    'heartbeat ends with the report: the worker may take its time to exit',
+    'after its report a worker has the heartbeat timeout to exit',
     running({ report: report() }),
     seen({ task: live(), watch: beats(0) }),
-    hourMs,
-    wait('TaskRunning', 20 * secondMs + sixHoursMs),
+    2 * minuteMs - 1,
+    wait('TaskRunning', 2 * minuteMs),
+  ],
+  [
+    'a task that lives on in silence after the report is stopped, for it keeps a slot',
+    running({ report: report() }),
+    seen({ task: live(), watch: beats(0) }),
+    2 * minuteMs,
+    { do: 'stopIntent', reason: 'HeartbeatLost' },
   ],
 ])
 

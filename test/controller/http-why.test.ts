@@ -61,7 +61,10 @@ const queued = (waitingFor: string, more: Partial<Status['queues'][number]> = {}
 
 const input = { bucket: 'uploads', key: 'film.mp4' }
 const restBy = (time: string): string => `it has until ${clock(time, nowMs)}`
-const deadlineSentence = 'Its deadline is 2026-11-29 09:59:00 UTC.'
+const deadlineWords = 'its deadline is 2026-11-29 09:59:00 UTC.'
+const graceMs = 360_000
+/** In a moment: somebody looks again within a second. */
+const soon = at(1)
 
 const rows: readonly [
   name: string,
@@ -74,11 +77,13 @@ const rows: readonly [
     'Submitted, just now',
     readStored({ jobId: 'film', phase: 'Submitted', createdAt: at(-10) }) as Shown,
     'Waits for the controller to look at it, which takes a moment.',
+    soon,
   ],
   [
     'Submitted, for long, while a leader is there',
     readStored({ jobId: 'film', phase: 'Submitted', createdAt: at(-11) }) as Shown,
     'Waits for the controller to look at it, for 11 s already.',
+    soon,
   ],
   [
     'Submitted, for long, and the leader is silent',
@@ -88,9 +93,20 @@ const rows: readonly [
     { at: at(-300) },
   ],
   [
+    'Submitted by a record without a phase, which only the scan finds',
+    readStored({ jobId: 'film', createdAt: at(-600) }) as Shown,
+    'It has no phase that an index could show, so it waits for the daily scan.',
+  ],
+  [
+    'Submitted without createdAt, likewise',
+    readStored({ jobId: 'film', phase: 'Submitted' }) as Shown,
+    'It has no createdAt that an index could show, so it waits for the daily scan.',
+  ],
+  [
     'Submitted, without a time that can be read',
     readStored({ jobId: 'film', phase: 'Submitted', createdAt: 'yesterday' }) as Shown,
     'Waits for the controller to look at it, which takes a moment.',
+    soon,
   ],
   [
     'a damaged record',
@@ -100,55 +116,55 @@ const rows: readonly [
   [
     'Pending/Queued, nothing known of its queue',
     job(),
-    `Waits in queue default to be admitted. ${deadlineSentence}`,
+    `Waits in queue default to be admitted; ${deadlineWords}`,
     deadline,
   ],
   [
     'Pending/Queued while the leader is silent',
     job(),
-    `Waits in queue default to be admitted; no controller has reported for 31 s. ${deadlineSentence}`,
+    `Waits in queue default to be admitted; its deadline is 2026-11-29 09:59:00 UTC; no controller has reported for 31 s.`,
     deadline,
     { at: at(-31) },
   ],
   [
     'Pending/Queued, the head of its queue waits for a place of all',
     job(),
-    `Waits in queue default for a place: 10 of 10 tasks run. ${deadlineSentence}`,
+    `Waits in queue default for a place: 10 of 10 tasks run; ${deadlineWords}`,
     deadline,
     queued('QueueLimit'),
   ],
   [
     'Pending/Queued, the head of its queue waits for a place of the queue',
     job(),
-    `Waits in queue default for a place: 2 of 2 tasks of the queue run. ${deadlineSentence}`,
+    `Waits in queue default for a place: 2 of 2 tasks of the queue run; ${deadlineWords}`,
     deadline,
     queued('QueueLimit', { maxRunning: 2 }),
   ],
   [
     'Pending/Queued, the head of its queue waits for vCPUs of all',
     job(),
-    `Waits in queue default for 2 vCPU: 5 of 6 are taken. ${deadlineSentence}`,
+    `Waits in queue default for 2 vCPU: 5 of 6 are taken; ${deadlineWords}`,
     deadline,
     queued('VcpuLimit'),
   ],
   [
     'Pending/Queued, the head of its queue waits for vCPUs of the queue',
     job(),
-    `Waits in queue default for 2 vCPU: 4 of 4 of the queue are taken. ${deadlineSentence}`,
+    `Waits in queue default for 2 vCPU: 4 of 4 of the queue are taken; ${deadlineWords}`,
     deadline,
     queued('VcpuLimit', { maxVcpu: 4 }),
   ],
   [
     'Pending/Queued, the head of its queue waits for a launch token',
     job(),
-    `Waits in queue default for its turn: ECS starts only so many tasks in a second. ${deadlineSentence}`,
+    `Waits in queue default for its turn: ECS starts only so many tasks in a second; ${deadlineWords}`,
     deadline,
     queued('LaunchRate'),
   ],
   [
     'Pending/Queued, its queue moves',
     job(),
-    `Waits in queue default to be admitted. ${deadlineSentence}`,
+    `Waits in queue default to be admitted; ${deadlineWords}`,
     deadline,
     { queues: [{ name: 'default', running: 2, vcpu: 4 }] },
   ],
@@ -160,30 +176,70 @@ const rows: readonly [
       counts: { failed: 1, infra: 0 },
       message: 'Exit code 70',
     }),
-    'Backs off until 10:00:14 UTC (in 14 s): 1 of 3 attempts failed. Exit code 70.',
+    'Backs off until 10:00:14 UTC (in 14 s), 1 of 3 attempts failed: Exit code 70.',
     at(14),
   ],
   [
     'Pending/Backoff after losses',
     job({ reason: 'Backoff', notBefore: at(14), counts: { failed: 0, infra: 2 }, message: 'Spot.' }),
-    'Backs off until 10:00:14 UTC (in 14 s): 0 of 3 attempts failed, 2 lost to the infrastructure. Spot.',
+    'Backs off until 10:00:14 UTC (in 14 s), 0 of 3 attempts failed, 2 lost to the infrastructure: Spot.',
     at(14),
   ],
   [
     'Pending/Backoff whose time has come',
     job({ reason: 'Backoff', notBefore: at(0) }),
     'Its back-off is over; gets back into its line in a moment.',
+    soon,
   ],
   [
     'Pending/Capacity',
     job({ reason: 'Capacity', notBefore: at(300), message: 'RESOURCE:CPU' }),
-    'AWS had no capacity for it; waits until 10:05:00 UTC (in 5 min) before it asks again. RESOURCE:CPU.',
+    'AWS had no capacity for it; waits until 10:05:00 UTC (in 5 min) before it asks again: RESOURCE:CPU.',
     at(300),
   ],
   [
     'Pending/Capacity whose time has come',
     job({ reason: 'Capacity', notBefore: at(-1) }),
     'AWS had no capacity for it; checks for a hidden task, then asks again.',
+    soon,
+  ],
+  [
+    'Pending/Capacity, Spot for the second time',
+    job({
+      reason: 'Capacity',
+      notBefore: at(300),
+      settings: { resources: { cpu: 2048, memory: 4096, capacity: 'spot-then-on-demand' } },
+      attempts: [attempt({ capacity: 'spot', spotRefusals: 2 })],
+    }),
+    'Spot had no capacity for it; waits until 10:05:00 UTC (in 5 min) before it asks for On-Demand.',
+    at(300),
+  ],
+  [
+    'Pending/Queued, AWS has no capacity for the head of its queue',
+    job(),
+    `Waits in queue default for AWS to have capacity again: one job tries about every minute; ${deadlineWords}`,
+    deadline,
+    queued('Capacity'),
+  ],
+  [
+    'Pending/Queued in a queue that is gone',
+    job(),
+    `Waits in queue default, which is no longer configured: add it to QUEUES, or edit spec.queue; ${deadlineWords}`,
+    deadline,
+    { queues: [{ name: 'batch', running: 0, vcpu: 0 }] },
+  ],
+  [
+    'Pending/Queued, and it will never fit',
+    job(),
+    `Waits in queue default for 2 vCPU, and there are never more than 1: raise MAX_VCPU, or edit spec.resources; ${deadlineWords}`,
+    deadline,
+    queued('VcpuLimit', { maxVcpu: 1 }),
+  ],
+  [
+    'Pending, its deadline has passed',
+    job({ settings: { limits: { ...acceptedJob().settings.limits, deadline: 60 } } }),
+    'Its deadline was 10:00:00 UTC, so it fails in a moment.',
+    soon,
   ],
   [
     'Pending/Suspended',
@@ -195,29 +251,39 @@ const rows: readonly [
     'Pending/Suspended, just resumed',
     job({ reason: 'Suspended' }),
     'Resumed: gets back into its line in a moment.',
+    soon,
   ],
   [
     'Pending, to be cancelled',
     job({ spec: { input, cancel: true, suspend: true } }),
     'It is to be cancelled, and will be in a moment.',
+    soon,
   ],
-  ['Pending with a fence', job({ fence: 'uid/1/1' }), 'Its phase was changed by hand and is put right.'],
+  [
+    'Pending with a fence',
+    job({ fence: 'uid/1/1' }),
+    'Its phase was changed by hand and is put right.',
+    soon,
+  ],
   [
     'Submitted over a live job',
     job({ phase: 'Submitted', fence: 'uid/1/1' }),
     'Its phase was changed by hand and is put right.',
+    soon,
   ],
   [
     'Starting, RunTask not answered yet',
     job({ phase: 'Starting', launching: launching() }),
     'Asks ECS for a task.',
-    at(-3 + 45 * 60),
+    // Sent at 0, 1, 3, 7 s: the next one is about then.
+    at(4),
   ],
   [
     'Starting, RunTask not answered for long',
     job({ phase: 'Starting', launching: launching({ launchedAt: at(-44 * 60) }) }),
     'Asks ECS for a task, for 44 min already, until there is an answer.',
-    at(60),
+    // 63 s and every 60 s from then on: 2,643 s after the launch.
+    at(3),
   ],
   [
     'Starting, RunTask never answered',
@@ -226,18 +292,64 @@ const rows: readonly [
     at(300),
   ],
   [
+    'Starting, RunTask never answered, and the time of the listing has come',
+    job({ phase: 'Starting', launching: launching({ launchedAt: at(-50 * 60) }) }),
+    'ECS never answered; looks for a task that may have started nonetheless, then launches anew.',
+    soon,
+  ],
+  [
     'Starting, RunTask refused',
     job({
       phase: 'Starting',
-      launching: launching({ refused: { kind: 'permanent', reason: 'No such subnet', at: at(-1) } }),
+      launching: launching({ refused: { kind: 'permanent', reason: 'No such subnet', at: at(-60) } }),
     }),
-    'ECS refused to start a task, which is made sure of first. No such subnet.',
+    'ECS refused to start its task; a listing at 10:05:00 UTC (in 5 min) makes sure that none runs: No such subnet.',
+    at(300),
+  ],
+  [
+    'Starting, RunTask refused, and the time of the listing has come',
+    job({
+      phase: 'Starting',
+      launching: launching({ refused: { kind: 'permanent', reason: 'No such subnet', at: at(-360) } }),
+    }),
+    'ECS refused to start its task; a listing makes sure that none runs: No such subnet.',
+    soon,
+  ],
+  [
+    'Starting, no capacity, a kind that claims',
+    job({
+      phase: 'Starting',
+      launching: launching({ refused: { kind: 'capacity', reason: 'RESOURCE:FARGATE', at: at(-1) } }),
+    }),
+    'AWS had no capacity for its task; gives its place back: RESOURCE:FARGATE.',
+    soon,
+  ],
+  [
+    'Starting, no capacity, a kind that does not claim',
+    job({
+      kind: 'container',
+      spec: { params: { taskDefinition: 'shell' } },
+      phase: 'Starting',
+      launching: launching({ refused: { kind: 'capacity', reason: 'RESOURCE:FARGATE', at: at(-60) } }),
+    }),
+    'ECS refused to start its task; a listing at 10:05:00 UTC (in 5 min) makes sure that none runs: RESOURCE:FARGATE.',
+    at(300),
+  ],
+  [
+    'Starting, refused, to be suspended',
+    job({
+      phase: 'Starting',
+      launching: launching({ refused: { kind: 'permanent', reason: 'No such subnet', at: at(-60) } }),
+      spec: { input, suspend: true },
+    }),
+    'It is to be suspended, once it is sure whether a task runs.',
+    at(300),
   ],
   [
     'Starting, to be cancelled before ECS answered',
     job({ phase: 'Starting', launching: launching(), spec: { input, cancel: true } }),
-    'It is to be cancelled; its task is about to be stopped. Asks ECS for a task.',
-    at(-3 + 45 * 60),
+    'It is to be cancelled, once it is sure whether a task runs.',
+    at(4),
   ],
   [
     'Starting, its task is known',
@@ -246,15 +358,28 @@ const rows: readonly [
     at(597),
   ],
   [
+    'Starting, its task is known for longer than the record would allow',
+    job({ phase: 'Starting', launching: launching({ launchedAt: at(-660) }), taskArn: arn }),
+    'Its task starts, for 11 min already.',
+    soon,
+  ],
+  [
+    'Starting, its task is known, to be cancelled',
+    job({ phase: 'Starting', launching: launching(), taskArn: arn, spec: { input, cancel: true } }),
+    'It is to be cancelled; its task is about to be stopped.',
+    soon,
+  ],
+  [
     'Starting without a launch',
     job({ phase: 'Starting' }),
     'Its record is damaged: Starting without a launch.',
+    soon,
   ],
   [
     'Running, not claimed',
     live('Running'),
     'Its task runs, but its worker has not claimed attempt 1 yet.',
-    at(-20 + 6 * hour),
+    at(-20 + 300),
   ],
   [
     'Running, claimed',
@@ -281,7 +406,13 @@ const rows: readonly [
     'Running, silent for more than half of the heartbeat time',
     live('Running', { ...claimed, progress: { beat: 3, at: at(-61) } }),
     'Attempt 1 runs, but its worker has been silent for 1 min 1 s; it is stopped after 2 min.',
-    at(-20 + 6 * hour),
+    at(-61 + 120),
+  ],
+  [
+    'Running, silent since its claim',
+    live('Running', { claim: { taskArn: arn, at: at(-119) } }),
+    'Attempt 1 runs, but its worker has been silent for 1 min 59 s; it is stopped after 2 min.',
+    at(1),
   ],
   [
     'Running, reported',
@@ -290,7 +421,33 @@ const rows: readonly [
       report: { fence: 'uid/1/1', outcome: 'done', exitCode: 0, at: at(-1) },
     }),
     'Attempt 1 has reported done; waits for its task to end.',
+    at(-19 + 120),
+  ],
+  [
+    'Running, interrupted on Spot',
+    live('Running', {
+      ...claimed,
+      attempts: [attempt({ startedAt: at(-20), capacity: 'spot' })],
+      report: { fence: 'uid/1/1', outcome: 'interrupted', exitCode: 143, at: at(-1) },
+    }),
+    'Attempt 1 has reported interrupted, probably because Spot takes its capacity back; waits for its task to end.',
+    at(-19 + 120),
+  ],
+  [
+    'Running, its time is over',
+    live('Running', {
+      ...claimed,
+      settings: { limits: { ...acceptedJob().settings.limits, attemptTimeout: 20 } },
+    }),
+    'Attempt 1 had until 10:00:00 UTC; its task is about to be stopped.',
+    soon,
+  ],
+  [
+    'Running while the leader is silent',
+    live('Running', claimed),
+    `Attempt 1 runs; ${restBy(at(-20 + 6 * hour))}; no controller has reported for 5 min.`,
     at(-20 + 6 * hour),
+    { at: at(-300) },
   ],
   [
     'Running, the deadline comes before the end of the attempt',
@@ -311,7 +468,7 @@ const rows: readonly [
     'Running, to be suspended',
     live('Running', { ...claimed, spec: { input, suspend: true } }),
     'It is to be suspended; its task is about to be stopped.',
-    at(-20 + 6 * hour),
+    soon,
   ],
   ...(
     [
@@ -323,34 +480,36 @@ const rows: readonly [
       ['ClaimTimeout', 'its worker did not claim it in time'],
       ['HeartbeatLost', 'its worker fell silent'],
     ] as const
-  ).map(([reason, words]): [string, Shown, string] => [
+  ).map(([reason, words]): [string, Shown, string, string] => [
     `Stopping/${reason}`,
     live('Stopping', { stopping: { reason, at: at(-1) } }),
-    `Its task is being stopped, because ${words}.`,
+    `Its task is being stopped, because ${words}; StopTask is sent again at 10:00:29 UTC if need be.`,
+    at(29),
   ]),
   [
     'Stopping, for long',
     live('Stopping', { stopping: { reason: 'Cancel', at: at(-90) } }),
-    'Its task is being stopped, for 1 min 30 s already, because it was cancelled.',
+    'Its task is being stopped, for 1 min 30 s already, because it was cancelled; StopTask is sent again at 10:00:30 UTC if need be.',
+    at(30),
   ],
-  ['Stopping without a reason', live('Stopping'), 'Its record is damaged: Stopping without a reason.'],
+  ['Stopping without a reason', live('Stopping'), 'Its record is damaged: Stopping without a reason.', soon],
   ['Succeeded', job({ phase: 'Succeeded', reason: 'Done', lastAttempt: 1 }), 'Succeeded.'],
   ['Succeeded later', job({ phase: 'Succeeded', reason: 'Done', lastAttempt: 3 }), 'Succeeded in attempt 3.'],
   ['Cancelled', job({ phase: 'Cancelled', reason: 'Cancelled' }), 'Cancelled by the user.'],
   [
     'Failed/InvalidSpec',
     job({ phase: 'Failed', reason: 'InvalidSpec', message: 'spec.priority: 12 is not allowed' }),
-    'Its spec is not valid. spec.priority: 12 is not allowed.',
+    'Its spec is not valid: spec.priority: 12 is not allowed.',
   ],
   [
     'Failed/TooBig',
     job({ phase: 'Failed', reason: 'TooBig', message: 'it needs 16 vCPU' }),
-    'It can never fit into the limits. it needs 16 vCPU.',
+    'It can never fit into the limits: it needs 16 vCPU.',
   ],
   [
     'Failed/PermanentFailure',
     job({ phase: 'Failed', reason: 'PermanentFailure', message: 'The input has no video.' }),
-    'Failed in a way that another attempt would not mend. The input has no video.',
+    'Failed in a way that another attempt would not mend: The input has no video.',
   ],
   [
     'Failed/AttemptsExhausted',
@@ -360,7 +519,7 @@ const rows: readonly [
       message: 'Exit code 70',
       counts: { failed: 3, infra: 0 },
     }),
-    'Failed 3 times, and 3 attempts are allowed. Exit code 70.',
+    'Failed 3 times, and 3 attempts are allowed: Exit code 70.',
   ],
   [
     'Failed/InfrastructureAttemptsExhausted',
@@ -370,13 +529,13 @@ const rows: readonly [
       message: 'Spot',
       counts: { failed: 0, infra: 11 },
     }),
-    'Lost to the infrastructure 11 times, more than allowed. Spot.',
+    'Lost to the infrastructure 11 times, more than allowed: Spot.',
   ],
   ...(
     ['InputMissing', 'DeadlineExceeded', 'TaskDefinitionInvalid', 'OverridesTooLong', 'BrokenRecord'] as const
   ).map((reason): [string, Shown, string] => [
     `Failed/${reason}`,
-    job({ phase: 'Failed', reason, message: 'What happened' }),
+    job({ phase: 'Failed', reason, message: 'What happened. And more.' }),
     'What happened.',
   ]),
   ['Failed, nobody said why', job({ phase: 'Failed', reason: 'Strange' }), 'Failed: Strange.'],
@@ -384,12 +543,13 @@ const rows: readonly [
     'a finished phase with a fence',
     job({ phase: 'Succeeded', reason: 'Done', fence: 'uid/1/1' }),
     'Its phase was changed by hand and is put right.',
+    soon,
   ],
 ]
 
 describe('why a job is where it is', () => {
   test.for(rows)('%s', ([, stored, why, until, status]) => {
-    expect(whyOf(stored, statusAt(nowMs, status), nowMs)).toEqual({
+    expect(whyOf(stored, statusAt(nowMs, status), nowMs, graceMs)).toEqual({
       why,
       ...(until === undefined ? {} : { until }),
     })
@@ -397,11 +557,11 @@ describe('why a job is where it is', () => {
 
   test('without a status, the sentence says that no controller has reported', () => {
     const stored = readStored({ jobId: 'film', phase: 'Submitted', createdAt: at(-60) }) as Shown
-    expect(whyOf(stored, undefined, nowMs).why).toBe(
-      'Waits for the controller to look at it, for 1 min already; no controller has reported yet.',
-    )
-    expect(whyOf(job(), undefined, nowMs).why).toBe(
-      `Waits in queue default to be admitted. ${deadlineSentence}`,
+    expect(whyOf(stored, undefined, nowMs, graceMs)).toEqual({
+      why: 'Waits for the controller to look at it, for 1 min already; no controller has reported yet.',
+    })
+    expect(whyOf(job(), undefined, nowMs, graceMs).why).toBe(
+      `Waits in queue default to be admitted; ${deadlineWords}`,
     )
   })
 
@@ -415,7 +575,7 @@ describe('why a job is where it is', () => {
   test('numbers that nobody can have meant still give a sentence', () => {
     const limits = { ...acceptedJob().settings.limits, deadline: 1e300, attemptTimeout: -1e300 }
     for (const phase of phases) {
-      const { why } = whyOf(live(phase, { settings: { limits } }), undefined, nowMs)
+      const { why } = whyOf(live(phase, { settings: { limits } }), undefined, nowMs, graceMs)
       expect(why).toMatch(/\.$/)
     }
   })

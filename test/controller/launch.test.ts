@@ -8,10 +8,12 @@ import {
   type Template,
   taskDefinitionOf,
 } from '../../controller/reconcile/launch.ts'
+import { endOfLaunch } from '../../controller/reconcile/settle.ts'
 import type { Change } from '../../schemas/change.ts'
 import { isFargateSize } from '../../schemas/fargate.ts'
 import { makeUid, parseStartedBy } from '../../schemas/ids.ts'
 import { type Attempt, acceptedJobSchema, type Job, type OutcomeClass } from '../../schemas/job.ts'
+import { defaultPrices } from '../../schemas/prices.ts'
 import {
   acceptedMs,
   at,
@@ -29,13 +31,19 @@ import {
   uid,
 } from '../support/job.ts'
 
-const template: Template = { taskDefinition: 'worker:7', container: 'worker', logPrefix: 'task' }
+const template: Template = {
+  taskDefinition: 'worker:7',
+  container: 'worker',
+  logPrefix: 'task',
+  architecture: 'x86_64',
+}
 const context: LaunchContext = {
   installation: 'prod',
   cluster: 'jobs',
   subnets: ['subnet-1', 'subnet-2'],
   securityGroups: ['sg-1'],
   assignPublicIp: 'ENABLED',
+  prices: defaultPrices,
   vcpuCeiling: () => 32,
 }
 const nowMs = acceptedMs + hourMs
@@ -116,10 +124,22 @@ describe('the intent', () => {
         taskDefinition: 'worker:7',
         cpu: 1024,
         memory: 2048,
+        architecture: 'x86_64',
+        publicIp: true,
         launchedAt: at(hourMs),
         logStream: 'task/worker/',
       },
     ])
+  })
+
+  test('what it will cost depends on stands in the ledger', () => {
+    const arm: Template = { ...template, architecture: 'arm64', ephemeralStorageGiB: 50 }
+    const hidden: LaunchContext = { ...context, assignPublicIp: 'DISABLED' }
+    const [entry] = intend(job(), arm, hidden, nowMs).set.attempts ?? []
+    expect(entry).toMatchObject({ architecture: 'arm64', ephemeralStorage: 50 })
+    expect(entry).not.toHaveProperty('publicIp')
+    const asked = job({ settings: settings({ resources: { ephemeralStorage: 100 } }) })
+    expect(intend(asked, arm, hidden, nowMs).set.attempts?.[0]?.ephemeralStorage).toBe(100)
   })
 
   test('a container without a log stream has none in the ledger', () => {
@@ -146,7 +166,7 @@ describe('the frozen request', () => {
       capacityProviderStrategy: [{ capacityProvider: 'FARGATE', weight: 1 }],
       networkConfiguration: {
         awsvpcConfiguration: {
-          subnets: ['subnet-1', 'subnet-2'],
+          subnets: expect.arrayContaining(['subnet-1', 'subnet-2']),
           securityGroups: ['sg-1'],
           assignPublicIp: 'ENABLED',
         },
@@ -224,6 +244,70 @@ describe('the frozen request', () => {
     expect(clientToken).toMatch(/^[!-~]{1,64}$/)
     expect(startedBy).toMatch(/^[A-Za-z0-9/_-]{1,128}$/)
     expect(parseStartedBy(startedBy)).toEqual({ installation: 'i'.repeat(16), jobId, fence: set.fence })
+  })
+})
+
+describe('subnets', () => {
+  const three = ['subnet-a', 'subnet-b', 'subnet-c']
+  const subnetsOf = (of: Job, subnets: readonly string[], atMs = nowMs): string[] => {
+    const { request = {} } = intend(of, template, { ...context, subnets }, atMs).set.launching ?? {}
+    const network = request.networkConfiguration as { awsvpcConfiguration: { subnets: string[] } }
+    return network.awsvpcConfiguration.subnets
+  }
+  const jobOf = (index: number): Job => {
+    const jobId = `job-${index}`
+    return job({ jobId, uid: makeUid(jobId, 'abcdefghijkl') })
+  }
+
+  test.each([
+    ['none', [], 0],
+    ['one', ['subnet-a'], 1],
+    ['three', three, 3],
+    ['sixteen, as many as ECS takes', Array.from({ length: 16 }, (_, index) => `subnet-${index}`), 16],
+    ['seventeen: sixteen of them', Array.from({ length: 17 }, (_, index) => `subnet-${index}`), 16],
+  ])('%s', (_name, subnets, count) => {
+    const named = subnetsOf(job(), subnets)
+    expect(named).toHaveLength(count)
+    expect(new Set(named).size).toBe(count)
+    for (const name of named) expect(subnets).toContain(name)
+  })
+
+  test('the same launch names them in the same order, whenever it is made', () => {
+    expect(subnetsOf(structuredClone(job()), three, nowMs + hourMs)).toEqual(subnetsOf(job(), three))
+  })
+
+  test('they keep their order: only the beginning moves', () => {
+    const order = subnetsOf(job(), three).join()
+    expect([
+      'subnet-a,subnet-b,subnet-c',
+      'subnet-b,subnet-c,subnet-a',
+      'subnet-c,subnet-a,subnet-b',
+    ]).toContain(order)
+  })
+
+  test('three launches of a job in a row begin in three subnets', () => {
+    const firsts = [0, 1, 2].map((lastLaunch) => subnetsOf(job({ lastLaunch }), three)[0])
+    expect(new Set(firsts).size).toBe(3)
+  })
+
+  test('seventeen subnets: every one is named by some launch', () => {
+    const many = Array.from({ length: 17 }, (_, index) => `subnet-${index}`)
+    const named = Array.from({ length: 17 }, (_, lastLaunch) => subnetsOf(job({ lastLaunch }), many)).flat()
+    expect(new Set(named).size).toBe(17)
+  })
+
+  test('three hundred jobs begin about evenly in three subnets', () => {
+    const counts = new Map<string, number>()
+    for (let index = 0; index < 300; index += 1) {
+      const [first = ''] = subnetsOf(jobOf(index), three)
+      counts.set(first, (counts.get(first) ?? 0) + 1)
+    }
+    expect(new Set(counts.keys())).toEqual(new Set(three))
+    // A fair die leaves these bounds once in far more than a million times.
+    for (const count of counts.values()) {
+      expect(count).toBeGreaterThan(60)
+      expect(count).toBeLessThan(140)
+    }
   })
 })
 
@@ -364,6 +448,44 @@ describe('capacity', () => {
   test('losses of an earlier generation do not count', () => {
     const old = [1, 2].map((n) => ended(n, 'spot', { launchedAt: at(-1) }))
     expect(capacityAfter('spot-then-on-demand', old)).toBe('spot')
+  })
+
+  const open = (more: Partial<Attempt>) => attempt({ n: 3, capacity: 'spot', ...more })
+  test.each<[string, Attempt[], 'spot' | 'on-demand']>([
+    ['one refusal', [open({ spotRefusals: 1 })], 'spot'],
+    ['two refusals of one attempt', [open({ spotRefusals: 2 })], 'on-demand'],
+    ['a reclaim, then a refusal', [ended(1, 'spot'), open({ spotRefusals: 1 })], 'on-demand'],
+    ['a refusal, then a reclaim of the same attempt', [ended(1, 'spot', { spotRefusals: 1 })], 'on-demand'],
+    ['a refusal, then another failure', [ended(1, 'failed', { spotRefusals: 1 })], 'spot'],
+    ['launches of which nothing came are no losses', [open({ launches: 9 })], 'spot'],
+    [
+      'refusals of an earlier generation',
+      [ended(1, 'cancelled', { spotRefusals: 2, launchedAt: at(-1) })],
+      'spot',
+    ],
+  ])('spot-then-on-demand: %s', (_name, attempts, want) => {
+    expect(capacityAfter('spot-then-on-demand', attempts)).toBe(want)
+    expect(capacityAfter('spot', attempts)).toBe('spot')
+  })
+
+  test('refused twice on Spot, the same attempt is launched on demand, and stays there', () => {
+    const spotThenOnDemand = settings({ resources: { capacity: 'spot-then-on-demand' } })
+    let current: Job = job({ settings: spotThenOnDemand })
+    const providers: unknown[] = []
+    for (let launch = 0; launch < 4; launch += 1) {
+      const { set } = intend(current, template, context, nowMs)
+      providers.push(set.launching?.request?.capacityProviderStrategy)
+      const refusal = { kind: 'capacity' as const, reason: 'RESOURCE:FARGATE', at: at(0) }
+      const { request: _request, ...rest } = set.launching ?? launching()
+      const live: Job = { ...current, ...set, launching: { ...rest, refused: refusal } }
+      const released = endOfLaunch(live, { phase: 'Pending', reason: 'Capacity', notBeforeMs: nowMs }, nowMs)
+      current = { ...live, ...released.set, fence: undefined, launching: undefined }
+    }
+    const [spot, onDemand] = ['FARGATE_SPOT', 'FARGATE'].map((capacityProvider) => [
+      { capacityProvider, weight: 1 },
+    ])
+    expect(providers).toEqual([spot, spot, onDemand, onDemand])
+    expect(current.attempts).toMatchObject([{ n: 1, launches: 4, capacity: 'on-demand', spotRefusals: 2 }])
   })
 
   test('the request names the provider', () => {

@@ -96,11 +96,13 @@ describe('the task of the current launch', () => {
     memory.learn(jobId, arn, undefined)
     await clock.pass(minuteMs)
     memory.learn(jobId, arn, undefined)
-    expect(seenOf(memory, started()).task).toEqual({ is: 'missing', arn, sinceMs: acceptedMs })
+    const lookedAtMs = acceptedMs + minuteMs
+    expect(seenOf(memory, started()).task).toEqual({ is: 'missing', arn, sinceMs: acceptedMs, lookedAtMs })
     memory.learn(jobId, arn, look('PENDING'))
     await clock.pass(minuteMs)
     memory.learn(jobId, arn, undefined)
-    expect(seenOf(memory, started()).task).toEqual({ is: 'missing', arn, sinceMs: acceptedMs + 2 * minuteMs })
+    const sinceMs = acceptedMs + 2 * minuteMs
+    expect(seenOf(memory, started()).task).toEqual({ is: 'missing', arn, sinceMs, lookedAtMs: sinceMs })
   })
 
   test('is the one that claimed, once somebody has; the one that RunTask named becomes a stray', () => {

@@ -6,6 +6,7 @@ import type { Job, StopReason } from '../../schemas/job.ts'
 import type { PolicyRule } from '../../schemas/spec.ts'
 import {
   at,
+  attempt,
   launching,
   report,
   running,
@@ -189,6 +190,18 @@ table('5: it never started', [
     'no capacity',
     started(),
     stop({ ...unstarted, reason: 'Capacity is unavailable at this time' }),
+    'infrastructure -> retry, infra',
+  ],
+  [
+    'no capacity, on Spot: a loss to Spot',
+    started({ attempts: [attempt({ capacity: 'spot' })] }),
+    stop({ ...unstarted, reason: 'Capacity is unavailable at this time' }),
+    'spot -> retry, infra',
+  ],
+  [
+    'no network interface, on Spot: none of Spot’s doing',
+    started({ attempts: [attempt({ capacity: 'spot' })] }),
+    stop({ ...unstarted, reason: 'Timeout waiting for network interface provisioning to complete' }),
     'infrastructure -> retry, infra',
   ],
   [
@@ -422,6 +435,107 @@ table('the user’s rules: for failures only, the first that matches', [
     'timeout -> fail, failed',
   ],
 ])
+
+describe('which rule decided', () => {
+  const permanent = refused('permanent')
+  const rows: [rule: Judgement['rule'], name: string, job: Job, stop: Stop | undefined][] = [
+    ['cancel', 'a recorded cancel, over a report', stopping('Cancel', done), stop()],
+    ['cancel', 'a recorded cancel of a lost task', stopping('Cancel'), undefined],
+    ['report', 'a report of success', running(done), stop()],
+    ['report', 'a report of success, over our stop', stopping('AttemptTimeout', done), stop(ours)],
+    ['ourStop', 'our stop', stopping('HeartbeatLost'), stop(ours)],
+    ['ourStop', 'our stop, and the task is lost', stopping('Suspend'), undefined],
+    ['platform', 'Spot', running(), stop(spot)],
+    ['platform', 'Spot was faster than our stop', stopping('AttemptTimeout'), stop(spot)],
+    ['platform', 'maintenance', running(), stop({ reason: 'maintenance on the underlying infrastructure' })],
+    ['platform', 'somebody else', running(), stop(ours)],
+    ['start', 'an image that is not there', started(), stop({ ...unstarted, reason: 'CannotPull' })],
+    ['start', 'no capacity after all', started(), stop({ ...unstarted, reason: 'Capacity is unavailable' })],
+    ['start', 'RunTask refused it for good', permanent, undefined],
+    ['outOfMemory', 'said by ECS', running(), stop(outOfMemory)],
+    ['outOfMemory', 'said by the worker of a lost task', running(failedReport(137)), undefined],
+    ['exitCode', '1', running(), stop({ exitCode: 1 })],
+    ['exitCode', '137 without a word of memory', running(), stop({ exitCode: 137 })],
+    ['exitCode', '0 of a container', running(container), stop()],
+    ['exitCode', 'the task had ended by itself before our stop', stopping('Suspend'), stop({ exitCode: 65 })],
+    ['exitCode', 'of the report, where the task is lost', running(failedReport(65)), undefined],
+    ['unknown', 'a lost task', running(), undefined],
+    ['unknown', 'a stop without a code', running(), stop({ exitCode: undefined })],
+    [
+      'failurePolicy[0]: fail',
+      'the first of two that match',
+      ruled([always('fail'), always('ignore')]),
+      stop({ exitCode: 1 }),
+    ],
+    [
+      'failurePolicy[2]: ignore',
+      'the third of three',
+      ruled([
+        { exitCodes: [2], action: 'fail' },
+        { stopCodes: ['SpotInterruption'], action: 'retry' },
+        { reason: 'exit*', action: 'ignore' },
+      ]),
+      stop({ exitCode: 1 }),
+    ],
+    [
+      'failurePolicy[0]: retry',
+      'one that says what would have been anyway',
+      ruled([{ exitCodes: [1], action: 'retry' }]),
+      stop({ exitCode: 1 }),
+    ],
+    [
+      'failurePolicy[0]: fail',
+      'by stop code',
+      ruled([{ stopCodes: ['SpotInterruption'], action: 'fail' }]),
+      stop(spot),
+    ],
+    [
+      'exitCode',
+      'a policy that does not match',
+      ruled([{ exitCodes: [2], action: 'fail' }]),
+      stop({ exitCode: 1 }),
+    ],
+    ['cancel', 'no policy touches a cancel', ruledStop([always('fail')], 'Cancel'), stop(ours)],
+    ['report', 'no policy touches a success', ruled([always('fail')], done), stop()],
+    ['ourStop', 'no policy touches a suspend', ruledStop([always('fail')], 'Suspend'), stop(ours)],
+    [
+      'ourStop',
+      'no policy touches the deadline',
+      ruledStop([always('retry')], 'DeadlineExceeded'),
+      stop(ours),
+    ],
+  ]
+  test.for(rows)('%s: %s', ([rule, , job, how]) => {
+    expect(judge(job, how).rule).toBe(rule)
+  })
+
+  test('every rule of ours has its rows', () => {
+    const named = new Set(rows.map(([rule]) => rule.replace(/\[.*/, '')))
+    expect(named).toEqual(
+      new Set([
+        'cancel',
+        'exitCode',
+        'failurePolicy',
+        'ourStop',
+        'outOfMemory',
+        'platform',
+        'report',
+        'start',
+        'unknown',
+      ]),
+    )
+  })
+
+  test('the longest name that a rule can have fits into the record', () => {
+    const policy = [
+      ...Array.from({ length: 19 }, (): PolicyRule => ({ exitCodes: [9], action: 'fail' })),
+      always('ignore'),
+    ]
+    const { rule } = judge(ruled(policy), stop({ exitCode: 1 }))
+    expect(rule).toBe('failurePolicy[19]: ignore')
+    expect(rule.length).toBeLessThanOrEqual(64)
+  })
+})
 
 describe('a reason in a rule is a text in which only * is special', () => {
   const said = 'Connection to db-1 (10.0.0.7) refused: try again'

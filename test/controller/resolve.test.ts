@@ -115,7 +115,7 @@ describe('what applies when little is said', () => {
       ttlAfterFinished: 0,
       labels: { team: 'video' },
     }
-    expect(settingsOf(spec)).toEqual(spec)
+    expect(settingsOf(spec)).toEqual({ kind: 'container', ...spec })
   })
 
   test('cancel and suspend are no settings', () => {

@@ -3,6 +3,7 @@ import type { Stop } from '../../controller/reconcile/seen.ts'
 import { backoffMs, endOfLaunch, finish, fold, settle } from '../../controller/reconcile/settle.ts'
 import { makeUid } from '../../schemas/ids.ts'
 import { type Attempt, acceptedJobSchema, type Job } from '../../schemas/job.ts'
+import { fargatePricesSchema, roundUsd, totalUsd } from '../../schemas/prices.ts'
 import {
   acceptedMs,
   arn,
@@ -223,6 +224,8 @@ describe('the ledger', () => {
           stopCode: 'EssentialContainerExited',
           reason: 'Exit code 1',
         },
+        // From its start, 20 s in, to its stop at two minutes: nobody saw the pull of the image.
+        costUsd: roundUsd(((0.04048 + 2 * 0.004445) * 100) / 3600),
       },
     ])
   })
@@ -407,6 +410,157 @@ describe('jobs without a task', () => {
     )
     expect(released).toMatchObject({ backlogQueue: 'default', rank: queueRank })
     expect(released).not.toHaveProperty('notBefore')
+  })
+})
+
+describe('history says which rule decided', () => {
+  const ruleOf = (before: Job, how: Stop | undefined) => settledAs(before, how).history.at(-1)?.rule
+
+  test('one of ours by its name', () => {
+    expect(ruleOf(running(), stop(failure))).toBe('exitCode')
+    expect(ruleOf(running(), undefined)).toBe('unknown')
+    expect(ruleOf(running({ report: report() }), stop())).toBe('report')
+  })
+
+  test('one of the user’s by its place, and what it says', () => {
+    const failurePolicy = [
+      { exitCodes: [7], action: 'retry' as const },
+      { reason: 'exit code*', action: 'fail' as const },
+    ]
+    const settled = settledAs(running({ settings: settings({ failurePolicy }) }), stop(failure))
+    expect(settled.history.at(-1)).toEqual({
+      at: new Date(nowMs).toISOString(),
+      phase: 'Failed',
+      reason: 'PermanentFailure',
+      message: 'Exit code 1',
+      rule: 'failurePolicy[1]: fail',
+    })
+  })
+
+  test('a job that ends without a task was judged by none', () => {
+    const ended = applied(job(), finish(job(), 'Cancelled', 'Cancelled', undefined, nowMs))
+    expect(ended.history.at(-1)).not.toHaveProperty('rule')
+  })
+})
+
+describe('cost', () => {
+  const hourUsd = 0.04048 + 2 * 0.004445
+  const seconds = (s: number): number => roundUsd((hourUsd * s) / 3600)
+  const costOf = (before: Job, how: Stop | undefined) => settledAs(before, how).attempts.at(-1)?.costUsd
+
+  test('of the attempt, from the pull of its image to its stop', () => {
+    const pulled = stop({ pullStartedAtMs: acceptedMs + 10 * secondMs })
+    expect(costOf(running(), pulled)).toBe(seconds(110))
+  })
+
+  test('with the prices that are configured', () => {
+    const prices = fargatePricesSchema.parse({ x86_64: { vcpuHour: 36, gbHour: 0 } })
+    expect(settle(running(), stop(), nowMs, prices).change.set.costUsd).toBe(1)
+  })
+
+  test('of a wasted attempt counts like any other', () => {
+    expect(costOf(running(), stop(spot))).toBeGreaterThan(0)
+    expect(costOf(stopping('Cancel'), stop())).toBeGreaterThan(0)
+  })
+
+  test('a launch that was refused, and one that nothing came of, cost nothing', () => {
+    const refused = { kind: 'permanent' as const, reason: 'no', at: at(0) }
+    expect(costOf(starting({ launching: launching({ refused }) }), undefined)).toBe(0)
+    expect(costOf(starting(), undefined)).toBe(0)
+  })
+
+  test('a task that never came to the pull of its image costs nothing', () => {
+    const unpulled = { stopCode: 'TaskFailedToStart', exitCode: undefined, startedAtMs: undefined }
+    expect(costOf(started(), stop({ ...unpulled, createdAtMs: acceptedMs }))).toBe(0)
+  })
+
+  test('of a lost task: to the last word of its worker', () => {
+    // Launched at 1 s.
+    const heard = running({ progress: { beat: 3, at: at(61 * secondMs) } })
+    expect(costOf(heard, undefined)).toBe(seconds(60))
+    expect(
+      costOf(
+        running({ report: report({ outcome: 'failed', exitCode: 1, at: at(121 * secondMs) }) }),
+        undefined,
+      ),
+    ).toBe(seconds(120))
+  })
+
+  test('of a lost task that never said a word: to now', () => {
+    expect(costOf(started(), undefined)).toBe(seconds(179))
+  })
+
+  test('words from the future do not count', () => {
+    expect(costOf(running({ progress: { beat: 3, at: at(9e9) } }), undefined)).toBe(seconds(179))
+  })
+
+  test('of the job: the sum over ledger and rollup, added up anew each time', () => {
+    const before = running({
+      attempts: [attempt({ outcome: { class: 'spot', reason: 'Spot' }, costUsd: 0.1 }), attempt({ n: 2 })],
+      rollup: { count: 3, costUsd: 0.2, byClass: { spot: 3 } },
+      launching: launching({ attempt: 2, request: undefined }),
+      costUsd: 77,
+    })
+    const settled = settledAs(before, stop())
+    expect(settled.costUsd).toBe(roundUsd(0.3 + (settled.attempts[1]?.costUsd ?? Number.NaN)))
+  })
+
+  test('stays the sum when the ledger folds', () => {
+    const attempts = Array.from({ length: 50 }, (_, index) =>
+      attempt({ n: index + 1, outcome: { class: 'spot', reason: 'Spot' }, costUsd: 0.000001 }),
+    )
+    const before = running({
+      attempts: [...attempts, attempt({ n: 51 })],
+      launching: launching({ attempt: 51, request: undefined }),
+    })
+    const { costUsd, attempts: kept, rollup } = settledAs(before, stop())
+    expect(kept).toHaveLength(50)
+    expect(costUsd).toBe(totalUsd(kept, rollup))
+    expect(rollup?.costUsd).toBe(0.000001)
+  })
+
+  test('of a job that ends with a refused launch: what was there before', () => {
+    const open = backingOff(minuteMs, {
+      attempts: [
+        attempt({ outcome: { class: 'spot', reason: 'Spot' }, costUsd: 0.25 }),
+        attempt({ n: 2, launches: 3 }),
+      ],
+    })
+    const ended = applied(open, finish(open, 'Failed', 'DeadlineExceeded', 'Too late', nowMs))
+    expect(ended.costUsd).toBe(0.25)
+    expect(ended.attempts[1]?.costUsd).toBe(0)
+  })
+})
+
+describe('a launch that was refused for want of Spot capacity', () => {
+  const refusedWith = (more: Partial<Attempt>, kind: 'capacity' | 'permanent' = 'capacity') => {
+    const before = starting({
+      attempts: [attempt({ n: 1, capacity: 'spot', ...more })],
+      launching: launching({ refused: { kind, reason: 'RESOURCE:FARGATE', at: at(0) } }),
+    })
+    return applied(
+      before,
+      endOfLaunch(before, { phase: 'Pending', reason: 'Capacity', notBeforeMs: nowMs }, nowMs),
+    )
+  }
+
+  test('is remembered by its attempt, which stays open', () => {
+    const once = refusedWith({}).attempts[0]
+    expect(once).toMatchObject({ n: 1, spotRefusals: 1 })
+    expect(once).not.toHaveProperty('outcome')
+    expect(refusedWith({ spotRefusals: 1 }).attempts[0]?.spotRefusals).toBe(2)
+    expect(acceptedJobSchema.safeParse(refusedWith({})).success).toBe(true)
+  })
+
+  test('is none on demand, and none if it was refused for good', () => {
+    expect(refusedWith({ capacity: 'on-demand' }).attempts[0]).not.toHaveProperty('spotRefusals')
+    expect(refusedWith({}, 'permanent').attempts[0]).not.toHaveProperty('spotRefusals')
+  })
+
+  test('is none where nothing was refused', () => {
+    const before = starting({ attempts: [attempt({ capacity: 'spot' })] })
+    const { set } = endOfLaunch(before, { phase: 'Pending', reason: 'Queued' }, nowMs)
+    expect(set).not.toHaveProperty('attempts')
   })
 })
 

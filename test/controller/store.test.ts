@@ -8,6 +8,7 @@ import { createEcsRunner } from '../../controller/run/ecs.ts'
 import type { Submission } from '../../controller/store/jobs.ts'
 import { type Item, readStored } from '../../controller/store/stored.ts'
 import type { Job } from '../../schemas/job.ts'
+import { defaultPrices } from '../../schemas/prices.ts'
 import {
   acceptedMs,
   arn,
@@ -175,6 +176,7 @@ describe('the steps of the controller hold only on what they were decided on', (
       subnets: [],
       securityGroups: [],
       assignPublicIp: 'DISABLED',
+      prices: defaultPrices,
       vcpuCeiling: () => 6,
       workerFamily: 'worker',
       workerContainer: 'worker',

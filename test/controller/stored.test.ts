@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { judge } from '../../controller/reconcile/outcome.ts'
 import { type Item, readStored } from '../../controller/store/stored.ts'
 import { makeUid } from '../../schemas/ids.ts'
 import {
@@ -8,8 +9,10 @@ import {
   jobId,
   refused,
   running,
+  settings,
   started,
   starting,
+  stop,
   stopping,
   uid,
 } from '../support/job.ts'
@@ -61,6 +64,18 @@ describe('what stands under an id', () => {
   test('accepted, whatever its user makes of the spec, or adds', () => {
     for (const spec of [undefined, null, 7, 'x', [], { cancel: 'yes' }])
       expect(readStored({ ...running(), spec, mine: [1] })).toMatchObject({ is: 'accepted' })
+  })
+
+  test('the kind is the one that was accepted, whatever somebody wrote there since', () => {
+    const accepted = running({ settings: settings({ kind: 'transcode' }) })
+    const edited = readStored({ ...accepted, kind: 'container' })
+    expect(edited).toMatchObject({ is: 'accepted', job: { kind: 'transcode' }, item: { kind: 'container' } })
+    // Exit code 0 is success for a container only.
+    if (edited.is === 'accepted') expect(judge(edited.job, stop()).next).toBe('retry')
+  })
+
+  test('the kind of a record from before settings had one is its own', () => {
+    expect(readStored({ ...running(), kind: 'container' })).toMatchObject({ job: { kind: 'container' } })
   })
 
   test.each<unknown>([undefined, 7, {}, { toString: 1 }])(

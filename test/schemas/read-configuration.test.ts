@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { defaultPrices } from '../../schemas/prices.ts'
 import { sentenceOf } from '../../schemas/problems.ts'
 import { readConfiguration } from '../../schemas/read-configuration.ts'
 
@@ -32,6 +33,12 @@ describe('where a setting comes from', () => {
     expect(configurationOf(environment, dotenv).MAX_VCPU).toBe(want)
   })
 
+  test('prices: what is given, over those of us-east-1', () => {
+    const { FARGATE_PRICES: prices } = configurationOf({ FARGATE_PRICES: '{"x86_64": {"vcpuHour": 0.05}}' })
+    expect(prices.x86_64).toEqual({ ...defaultPrices.x86_64, vcpuHour: 0.05 })
+    expect(prices.arm64).toEqual(defaultPrices.arm64)
+  })
+
   test('an optional setting that is empty is absent', () => {
     expect(configurationOf({ AWS_ENDPOINT_URL: '', API_TOKEN: '  ' })).not.toHaveProperty('AWS_ENDPOINT_URL')
   })
@@ -42,6 +49,12 @@ describe('what is refused', () => {
     ['a word for a number', { MAX_VCPU: 'many' }, {}, ['MAX_VCPU: "many"', 'must be a number from 0']],
     ['a number out of bounds', { PORT: '70000' }, {}, ['PORT: "70000"', 'must be a port number']],
     ['broken JSON', { QUEUES: '{"a"' }, {}, ['QUEUES:', 'must be JSON']],
+    [
+      'a price below nothing',
+      { FARGATE_PRICES: '{"arm64": {"vcpuHour": -1}}' },
+      {},
+      ['FARGATE_PRICES.arm64.vcpuHour', 'must not be below 0'],
+    ],
     ['a value in .env', {}, { LOG_LEVEL: 'loud' }, ['LOG_LEVEL: "loud"']],
     ['an unknown name in .env', {}, { WORKERS: '3' }, ['WORKERS', '.env', 'does not exist']],
     ['a slip in .env', {}, { MAX_VCPUS: '3' }, ['MAX_VCPUS', 'did you mean MAX_VCPU?']],

@@ -3,8 +3,12 @@ import { once } from 'node:events'
 import type { TestAws } from './local-aws.ts'
 
 export type ControllerProcess = {
+  /** Undefined when it could not be started. */
+  pid: number | undefined
   /** Ends it by a signal and resolves with how it ended. */
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** Sends a signal that does not end it. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
   /** What it said on stderr. */
   errors(): string
   /** Every log line so far. */
@@ -43,6 +47,7 @@ export function spawnController(
       .filter((line) => line.startsWith('{') && line.endsWith('}'))
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   return {
+    pid: child.pid,
     async end(signal) {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill(signal)
@@ -50,6 +55,7 @@ export function spawnController(
       }
       return { code: child.exitCode, signal: child.signalCode }
     },
+    signal: (signal) => void child.kill(signal),
     lines,
     errors: () => errors,
     url: () => lines().find((line) => typeof line.url === 'string')?.url as string | undefined,
@@ -67,4 +73,5 @@ export const controllerEnvironment = (aws: TestAws): Record<string, string> => (
   POLL_S: '1',
   RESYNC_S: '1',
   VISIBILITY_GRACE_S: '1',
+  LEASE_S: '2',
 })

@@ -123,13 +123,14 @@ export function acceptedJob(overrides: Overrides = {}, nowMs = Date.now()): Job 
 
 export const statusAt = (nowMs: number, overrides: Partial<Status> = {}): Status => ({
   at: new Date(nowMs).toISOString(),
-  leader: { id: 'test-1', mode: 'single', since: new Date(nowMs - 60_000).toISOString() },
+  leader: { id: 'test-1', mode: 'leader', since: new Date(nowMs - 60_000).toISOString() },
   phases: {},
   limits: { running: 0, maxRunning: 10, vcpu: 0, maxVcpu: 6 },
   queues: [],
   workqueue: { waiting: 0, ready: 0, running: 0, lagMs: 0, dropped: 0 },
   pacers: { runTask: 20 },
   intake: {},
+  costs: [],
   attention: [],
   ...overrides,
 })

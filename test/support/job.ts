@@ -263,7 +263,13 @@ export const live = (
 
 export const stopped = (more: Partial<Stop> = {}): TaskSeen => ({ is: 'stopped', arn, stop: stop(more) })
 
-export const missing = (sinceMs: number): TaskSeen => ({ is: 'missing', arn, sinceMs: acceptedMs + sinceMs })
+/** Missing since then; the last look is that of `lookedAtMs`, by default one that is always late enough. */
+export const missing = (sinceMs: number, lookedAtMs = 365 * 24 * hourMs): TaskSeen => ({
+  is: 'missing',
+  arn,
+  sinceMs: acceptedMs + sinceMs,
+  lookedAtMs: acceptedMs + lookedAtMs,
+})
 
 export const stray = (more: Partial<Stray> = {}): Stray => ({
   arn: taskArn('5'),

@@ -79,7 +79,7 @@ test('a record without phase and createdAt is found by the scan at the first sta
       Item: { jobId: 'bare', kind: 'container', spec: { params: { taskDefinition: 'shell' } } },
     }),
   )
-  await operator.controller.scan()
+  await operator.controller.leader()?.scan()
   const job = await operator.phase('bare', 'Succeeded')
   expect(Date.parse(job.createdAt ?? '')).not.toBeNaN()
 })
@@ -101,7 +101,7 @@ test('duplicated in the console while it runs: the copy is a new job, the origin
   await operator.run('original', 'sleep 1.5')
   const original = await operator.phase('original', 'Running')
   await putRaw({ ...original, jobId: 'copy' })
-  await operator.controller.scan()
+  await operator.controller.leader()?.scan()
   const copy = await operator.phase('copy', 'Succeeded')
   expect(copy.uid).not.toBe(original.uid)
   expect(copy.attempts).toHaveLength(1)
@@ -202,7 +202,7 @@ test('a deleted record: its task is stopped', async () => {
 test('a finished job is reaped after its time, and its tombstone keeps the id', async () => {
   await operator.run('reaped', 'exit 0', { ttlAfterFinished: 0 })
   const job = await operator.phase('reaped', 'Succeeded')
-  await operator.controller.scan()
+  await operator.controller.leader()?.scan()
   const tombstone = await until('the tombstone', async () => {
     const record = await operator.record('reaped')
     return record?.expiresAt !== undefined && record
@@ -296,7 +296,7 @@ describe('records that could stop others', () => {
     await operator.put('two words', { spec: { params: { taskDefinition: 'shell' } } })
     const job = await operator.phase('two words', 'Failed')
     expect(job).toMatchObject({ reason: 'InvalidSpec', message: expect.stringMatching(/jobId: "two words"/) })
-    await operator.controller.scan()
+    await operator.controller.leader()?.scan()
     expect(await operator.record('two words')).toMatchObject({ uid: job.uid, revision: job.revision })
   })
 })
@@ -305,7 +305,7 @@ test('a finished job whose record is damaged afterwards stays finished, and stan
   await operator.run('stained', 'exit 0')
   await operator.phase('stained', 'Succeeded')
   await operator.set('stained', 'history', 'what history')
-  await operator.controller.scan()
+  await operator.controller.leader()?.scan()
   const found = await until('the damage to be noticed', () =>
     operator.controller.status().attention.find(({ jobId }) => jobId === 'stained'),
   )

@@ -5,7 +5,7 @@ import { attemptsText } from './list.js'
 import { outputsPart } from './outputs.js'
 import { isFinished, outcomeMark, phaseMark, progressBar } from './phase.js'
 import { moment, span } from './times.js'
-import { exact } from './words.js'
+import { exact, usd } from './words.js'
 
 /** One job: what is wanted and what is, its way so far, its attempts and what it made. */
 export function jobView({ jobId, openTo, report }) {
@@ -89,7 +89,10 @@ const subOf = ({ kind, queue, generation }) => [
 const progressOf = (job) => !isFinished(job.phase) && progressBar(job)
 
 /** Side by side, like every reconciler: what is wanted, what is seen, why that differs, and when somebody looks again. */
-const stateFrom = ({ phase, spec, reason, message, taskArn, claim, progress, counts, settings }, until) => ({
+const stateFrom = (
+  { phase, spec, reason, message, taskArn, claim, progress, counts, settings, costUsd },
+  until,
+) => ({
   wanted: isFinished(phase)
     ? 'nothing more'
     : spec?.cancel === true
@@ -107,6 +110,7 @@ const stateFrom = ({ phase, spec, reason, message, taskArn, claim, progress, cou
   finished: isFinished(phase),
   attempts: attemptsText({ phase, counts, settings }),
   lost: counts?.infra,
+  costUsd,
 })
 
 function stateOf({
@@ -121,6 +125,7 @@ function stateOf({
   finished,
   attempts,
   lost,
+  costUsd,
 }) {
   const cell = (name, ...content) => h('div', {}, h('dt', {}, name), h('dd', {}, ...content))
   return [
@@ -135,6 +140,7 @@ function stateOf({
     cell('Reason', String(reason ?? '–'), message && h('small', {}, message)),
     cell('Next look', nextLook(finished, until)),
     cell('Attempts', attempts || '–', lost > 0 && h('small', {}, `${lost} lost to the infrastructure`)),
+    cell('Cost', usd(costUsd), h('small', {}, 'estimated, of attempts that have ended')),
   ]
 }
 
@@ -157,7 +163,12 @@ function timelineOf({ createdAt, history, finished }) {
           'li',
           {},
           phaseMark(entry.phase),
-          h('span', { class: 'reason' }, entry.reason),
+          h(
+            'span',
+            { class: 'reason' },
+            entry.reason,
+            entry.rule && h('small', { title: 'the rule that decided' }, ` by ${entry.rule}`),
+          ),
           h('span', { class: 'at' }, moment(entry.at)),
           h('span', { class: 'span' }, isLast && finished ? '' : span(entry.at, next)),
           entry.message && h('p', {}, entry.message),
@@ -169,7 +180,7 @@ function timelineOf({ createdAt, history, finished }) {
 
 function attemptsOf(jobId, { attempts, rollup }) {
   if (attempts.length === 0) return [h('h2', {}, 'Attempts'), h('p', { class: 'empty' }, 'None yet.')]
-  const names = ['#', 'Outcome', 'Exit', 'Duration', 'Started', 'Where', 'Reason', 'Log']
+  const names = ['#', 'Outcome', 'Exit', 'Duration', 'Started', 'Where', 'Cost', 'Reason', 'Log']
   return [
     h('h2', {}, 'Attempts'),
     h(
@@ -209,8 +220,10 @@ const attemptRow = (jobId, attempt) => {
       'td',
       { title: taskArn },
       `${attempt.capacity}, ${attempt.cpu / 1024} vCPU, ${attempt.memory} MiB`,
+      attempt.architecture === 'arm64' && ', arm64',
       h('small', {}, ` ${attempt.taskDefinition}`),
     ),
+    h('td', {}, usd(attempt.costUsd)),
     h('td', { class: 'reason' }, outcome?.reason ?? ''),
     h('td', {}, hasLog ? h('a', { href: `#/jobs/${encodeURIComponent(jobId)}/log/${n}` }, 'Log') : '–'),
   )

@@ -1,4 +1,5 @@
 import { get } from './api.js'
+import { costLines } from './costs.js'
 import { h, keyed, part } from './dom.js'
 import { isLive, phaseMark, phases, progressBar } from './phase.js'
 import { moment } from './times.js'
@@ -20,6 +21,7 @@ export function listView({ query, openTo }) {
     phaseLinks(byPhase, filter),
   )
   const limits = part('div', { class: 'limits' }, limitMeters)
+  const costs = part('div', { class: 'costs' }, costLines)
   const attention = part('div', {}, attentionList)
   const choices = part('div', { class: 'choices' }, ({ queues }) => filterChoices(queues, filter, openTo))
   const rows = keyed(h('tbody'), ({ job }) => job.jobId, jobRow)
@@ -65,6 +67,7 @@ export function listView({ query, openTo }) {
       { class: 'list' },
       counts.element,
       limits.element,
+      costs.element,
       attention.element,
       choices.element,
       h('div', { class: 'card table' }, table, empty.element, more.element),
@@ -72,6 +75,7 @@ export function listView({ query, openTo }) {
     async refresh(status) {
       counts.show(status?.phases ?? {})
       limits.show(status === undefined ? undefined : { limits: status.limits, queues: status.queues })
+      costs.show(status?.costs ?? [])
       attention.show(status?.attention ?? [])
       choices.show({ queues: status?.queues.map(({ name }) => name) ?? [] })
       const { jobs, why, nextToken } = await get('/jobs', { ...filter, limit })

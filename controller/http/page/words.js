@@ -57,5 +57,12 @@ export function bytes(count) {
   return `${value.toFixed(at === 0 || value >= 100 ? 0 : 1)} ${names[at]}`
 }
 
+/** Small amounts keep the digits that make them differ: `$12.30`, `$0.0042`. */
+export function usd(amount) {
+  if (typeof amount !== 'number') return '–'
+  if (amount > 0 && amount < 0.0001) return '< $0.0001'
+  return `$${amount.toFixed(amount === 0 || amount >= 0.1 ? 2 : 4)}`
+}
+
 /** Part of the whole in percent, at the most 100. */
 export const share = (used, whole) => (whole > 0 ? Math.min(100, (used / whole) * 100) : 100)

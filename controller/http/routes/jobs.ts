@@ -62,10 +62,13 @@ export function jobRoutes(app: Api, ports: JobPorts): void {
       const { jobs, nextToken } = await listJobs(query, ports.jobs)
       const status = await ports.status()
       const nowMs = ports.clock.nowMs()
+      const { visibilityGraceMs: graceMs } = ports.policy
       return {
         jobs: jobs.map(({ item }) => item),
         ...(nextToken === undefined ? {} : { nextToken }),
-        why: Object.fromEntries(jobs.map((job) => [String(job.item.jobId), whyOf(job, status, nowMs)])),
+        why: Object.fromEntries(
+          jobs.map((job) => [String(job.item.jobId), whyOf(job, status, nowMs, graceMs)]),
+        ),
       }
     },
   )
@@ -79,7 +82,7 @@ export function jobRoutes(app: Api, ports: JobPorts): void {
       const attention = status?.attention.find(({ jobId }) => jobId === id)?.why
       return {
         job: stored.item,
-        ...whyOf(stored, status, ports.clock.nowMs()),
+        ...whyOf(stored, status, ports.clock.nowMs(), ports.policy.visibilityGraceMs),
         ...(attention === undefined ? {} : { attention }),
       }
     },

@@ -1,0 +1,114 @@
+import { makeUid } from '../../schemas/ids.ts'
+import type { Random } from '../support/random.ts'
+import { type Faults, hourLong } from './faults.ts'
+
+/** What a run is like, drawn from its seed before it begins. */
+export type Plan = {
+  jobs: number
+  controllers: 1 | 2
+  /** How long faults go on. */
+  faultsMs: number
+  graceS: number
+  leaseS: number
+  pollS: number
+  resyncS: number
+  sweepMs: number
+  maxRunning: number
+  maxVcpu: number
+  queues: Record<string, { maxRunning?: number; maxVcpu?: number }>
+  latency: { lowMs: number; highMs: number }
+  times: {
+    submittedMs: number
+    dueMs: number
+    admitMs: number
+    publishMs: number
+    listPassMs: number
+    housekeepingMs?: number
+  }
+}
+
+const minuteMs = 60_000
+
+/** Faults that last for an hour need a run that is longer than that. */
+const isLong = (faults: Faults): boolean => [...hourLong].some(faults.has)
+
+/** Coarse times in most runs, because a virtual hour of looking every 200 ms costs more than all else; the real ones in some. */
+export function drawPlan(random: Random, faults: Faults): Plan {
+  const coarse = random.below(40) > 0
+  const isLongRun = isLong(faults) || random.once(20)
+  return {
+    jobs: 5 + random.below(6),
+    controllers: random.once(3) ? 1 : 2,
+    faultsMs: isLongRun ? random.pick([70, 100, 150]) * minuteMs : random.pick([3, 6, 12, 20]) * minuteMs,
+    graceS: random.pick([60, 120, 360]),
+    leaseS: random.pick([10, 20, 40]),
+    pollS: random.pick([5, 15]),
+    resyncS: random.pick([20, 60]),
+    sweepMs: 5 * minuteMs,
+    maxRunning: random.pick([3, 5, 100]),
+    maxVcpu: random.pick([2, 4, 100]),
+    queues: random.once(2) ? { batch: { maxRunning: 2 } } : { batch: {}, small: { maxVcpu: 1 } },
+    latency: random.pick([
+      { lowMs: 0, highMs: 20 },
+      { lowMs: 0, highMs: 200 },
+      { lowMs: 1, highMs: 3000 },
+    ]),
+    times: coarse
+      ? {
+          submittedMs: 9000,
+          dueMs: 8000,
+          admitMs: 9000,
+          publishMs: 120_000,
+          listPassMs: 12_000,
+          housekeepingMs: 30_000,
+        }
+      : { submittedMs: 200, dueMs: 500, admitMs: 1000, publishMs: 5000, listPassMs: 1000 },
+  }
+}
+
+export type JobWish = { jobId: string; kind: 'transcode' | 'container'; spec: Record<string, unknown> }
+
+/** What a user asks for: small limits, so that a run comes to an end. */
+export function drawJob(random: Random, index: number, plan: Plan, faults: Faults): JobWish {
+  const kind = random.below(3) === 0 ? 'container' : 'transcode'
+  const jobId = `job-${index}`
+  const capacity = random.pick(['on-demand', 'on-demand', 'spot', 'spot-then-on-demand'])
+  const memory = random.pick([512, 1024])
+  return {
+    jobId,
+    kind,
+    spec: {
+      ...(kind === 'transcode'
+        ? { input: { bucket: 'uploads', key: `in/${jobId}.mp4`, ...(random.once(2) ? { etag: 'e1' } : {}) } }
+        : { params: { taskDefinition: 'shell' } }),
+      queue: random.pick(['default', ...Object.keys(plan.queues)]),
+      priority: random.below(10),
+      resources: { cpu: 256, memory, capacity },
+      limits: {
+        attempts: 1 + random.below(3),
+        infrastructureAttempts: random.below(5),
+        startTimeout: random.pick([30, 120, 600]),
+        attemptTimeout: random.pick([30, 120, 600]),
+        deadline: isLong(faults) ? 10_000 : random.pick([300, 1200, 4000, 10_000]),
+        heartbeatTimeout: random.pick([30, 60, 120]),
+        backoff: { initial: random.pick([0, 1, 10]), max: random.pick([10, 60]) },
+        maxMemory: random.pick([1024, 2048, 4096]),
+      },
+      ...(random.once(4) ? { failurePolicy: [drawRule(random)] } : {}),
+      ...(random.once(8) ? { suspend: true } : {}),
+    },
+  }
+}
+
+const drawRule = (random: Random): Record<string, unknown> => ({
+  ...random.pick([
+    { exitCodes: [65, 75, 1] },
+    { stopCodes: ['EssentialContainerExited', 'SpotInterruption'] },
+    { reason: '*capacity*' },
+    { reason: '*' },
+  ]),
+  action: random.pick(['retry', 'fail', 'ignore']),
+})
+
+/** A uid that fits no record of the run. */
+export const strangerUid = makeUid('somebody-else', 'aaaaaaaaaaaa')

@@ -1,0 +1,511 @@
+import { createElection, type Election } from '../../controller/election.ts'
+import type { Logger } from '../../controller/log.ts'
+import { createMetrics } from '../../controller/metrics.ts'
+import type { Dynamo } from '../../controller/store/jobs.ts'
+import { createJobStore } from '../../controller/store/jobs.ts'
+import { createLeaseStore } from '../../controller/store/lease.ts'
+import { type Leader, lead, type TermClients } from '../../controller/term.ts'
+import type { Configuration } from '../../schemas/configuration.ts'
+import { parseStartedBy } from '../../schemas/ids.ts'
+import { readConfiguration } from '../../schemas/read-configuration.ts'
+import { logStreamPrefix, resourceNames } from '../../schemas/resources.ts'
+import { createRandom, type Random } from '../support/random.ts'
+import { createDynamoModel } from './aws/dynamo.ts'
+import { createEcsModel } from './aws/ecs.ts'
+import { ModelGap } from './aws/errors.ts'
+import type { DynamoModel, LaunchFate, ModelTask, S3Model, SqsModel } from './aws/ports.ts'
+import { createS3Model } from './aws/s3.ts'
+import { createSqsModel, modelQueueUrl as queueUrl } from './aws/sqs.ts'
+import { createFaults, type Faults } from './faults.ts'
+import { createWatch, type Item, type Violation } from './invariants.ts'
+import { type Call, type CallFate, connect, connectSqs, type Send, tail, type Wire } from './network.ts'
+import { drawPlan, type Plan } from './plan.ts'
+import { createScheduler, type Scheduler, type SimProcess } from './scheduler.ts'
+import { type SimWorker, startWorker } from './worker.ts'
+
+export const startOfTimeMs = Date.parse('2026-11-22T10:00:00.000Z')
+export const installation = 'sim'
+const names = resourceNames()
+const metrics = createMetrics()
+
+export type SimController = {
+  name: string
+  process: SimProcess
+  election: Election
+  leader(): Leader | undefined
+}
+
+export type World = ReturnType<typeof createWorld>
+
+/** Everything of one run: models of AWS, processes, and the one who watches them all. */
+export function createWorld(seed: number, trace: ((line: string) => void) | undefined) {
+  const randomFor = (purpose: number): Random => createRandom((seed * 2_654_435_761 + purpose * 40_503) >>> 0)
+  const random = randomFor(1)
+  const faults: Faults = createFaults(randomFor(2))
+  const plan: Plan = drawPlan(randomFor(3), faults)
+  const scheduler: Scheduler = createScheduler(startOfTimeMs)
+  const rows = new Map<string, number>()
+  const damaged = new Set<string>()
+  const actedAtMs = new Map<string, number>()
+  const controllers: SimController[] = []
+  const workers = new Map<string, { worker: SimWorker; process: SimProcess }>()
+  const crashes: { process: SimProcess; when: 'before' | 'after' }[] = []
+  let violation: Violation | undefined
+  let runTaskDownUntilMs = 0
+  let eventsDownUntilMs = 0
+  let steps = 0
+  let current: Call | undefined
+  let born = 0
+
+  const say = (who: string, what: () => string): void =>
+    trace?.(`${clockText(scheduler.nowMs())}  ${who.padEnd(13)}  ${what()}`)
+
+  const modelPorts = { time: scheduler, random: randomFor(4) }
+  const dynamo: DynamoModel = createDynamoModel(modelPorts, {
+    indexLagMs: () => (faults.strikes('indexLag') ? tail(random, 100, 30_000) : 0),
+    readLagMs: () => (faults.strikes('readLag') ? tail(random, 100, 2000) : 0),
+  })
+  const sqs: SqsModel = createSqsModel(modelPorts, {
+    redeliver: () => faults.strikes('messageRedelivered'),
+    shuffle: faults.has('messagesShuffled'),
+  })
+  if (faults.has('messagesShuffled')) faults.note('messagesShuffled')
+  const s3: S3Model = createS3Model(modelPorts)
+  const ecs = createEcsModel(
+    modelPorts,
+    { fateOf, onRunning, onTerminate, onKilled, onEvent },
+    {
+      cluster: names.cluster,
+      definitions: [
+        {
+          family: names.workerFamily,
+          revision: 1,
+          containers: [{ name: 'worker', stopTimeoutS: 120 }],
+          logPrefix: logStreamPrefix,
+        },
+        { family: 'shell', revision: 1, containers: [{ name: 'main', stopTimeoutS: 30 }] },
+      ],
+      vcpuQuota: { onDemand: Number.POSITIVE_INFINITY, spot: Number.POSITIVE_INFINITY },
+      forgetAfterMs: 60 * 60_000,
+      buckets: 'real',
+    },
+  )
+
+  const watch = createWatch({
+    nowMs: scheduler.nowMs,
+    maxRunning: plan.maxRunning,
+    maxVcpu: plan.maxVcpu,
+    queues: plan.queues,
+    installation,
+    isDamaged: (jobId) => damaged.has(jobId),
+    records: () => dynamo.items(names.jobsTable),
+    tasks: () => ecs.tasks(),
+    skewMs: faults.has('clockSkew') ? 120_000 : 0,
+    isOverlap: () => [...actedAtMs.values()].filter((atMs) => scheduler.nowMs() - atMs < 120_000).length > 1,
+    onViolation(found) {
+      violation ??= found
+      say('VIOLATION', () => `${found.invariant}: ${found.message}`)
+    },
+  })
+
+  dynamo.onWrite(({ table, before, after }) => {
+    if (table !== names.jobsTable || current === undefined) return
+    const jobId = String(after?.jobId ?? before?.jobId)
+    say(current.process.name, () => `writes ${jobId}: ${recordText(after)}`)
+    if (!isController(current.process)) return
+    // What intake and HTTP do for users: a new generation is asked for, or an event is noted.
+    if (after?.phase === 'Submitted' || before?.revision === after?.revision)
+      return watch.intakeWrote(before, after)
+    watch.controllerWrote(current.process.name, before, after)
+  })
+
+  const wire: Wire = {
+    time: scheduler,
+    latencyMs: () => tail(random, plan.latency.lowMs, plan.latency.highMs),
+    fateOf: callFate,
+    effect(call, run) {
+      steps += 1
+      const before = current
+      current = call
+      try {
+        const output = run()
+        observe(call, output)
+        return output
+      } catch (error) {
+        if (error instanceof ModelGap)
+          violation ??= { invariant: 'Model', message: error.message, atMs: scheduler.nowMs() }
+        say(call.process.name, () => `${call.action} ${inputText(call.input)}: ${(error as Error).name}`)
+        throw error
+      } finally {
+        current = before
+        crashIfPlanned(call.process, 'after')
+      }
+    },
+    onRefused: (call, why) => say(call.process.name, () => `${call.action} ${inputText(call.input)}: ${why}`),
+  }
+
+  function observe(call: Call, output: object): void {
+    const { action, process, input } = call
+    if (action === 'Get' && isController(process)) {
+      const { TableName: table, Key: key } = input as { TableName: string; Key: { jobId?: string } }
+      if (table === names.jobsTable)
+        watch.read(process.name, String(key.jobId), (output as { Item?: Item }).Item)
+      return
+    }
+    if (action === 'StopTask') watch.stopSent(String((input as { task: string }).task))
+    if (action !== 'Query' && action !== 'Receive' && action !== 'Get' && action !== 'Update')
+      say(process.name, () => `${action} ${inputText(input)}`)
+  }
+
+  /** Crashes come right before or right after an effect, which is where all the windows are. */
+  function crashIfPlanned(process: SimProcess, when: 'before' | 'after'): void {
+    const index = crashes.findIndex((crash) => crash.process === process && crash.when === when)
+    if (index < 0) return
+    crashes.splice(index, 1)
+    faults.note(when === 'before' ? 'crashBeforeEffect' : 'crashAfterEffect')
+    say(process.name, () => `CRASHES right ${when} an effect`)
+    process.kill()
+  }
+
+  function callFate(call: Call): CallFate {
+    crashIfPlanned(call.process, 'before')
+    if (call.action === 'ReceiveMessage') return { is: 'normal' }
+    if (call.action === 'RunTask' && scheduler.nowMs() < runTaskDownUntilMs)
+      return random.once(12) ? { is: 'replyLost' } : { is: 'failed' }
+    if (faults.strikes('throttled')) return { is: 'throttled' }
+    if (faults.strikes('failedBeforeEffect')) return { is: 'failed' }
+    if (faults.strikes('replyLost')) return { is: 'replyLost' }
+    if (faults.strikes('requestLate')) return { is: 'late', lateMs: tail(random, 0, 120_000) }
+    return { is: 'normal' }
+  }
+
+  function fateOf(request: Readonly<Record<string, unknown>>): LaunchFate {
+    const spot = JSON.stringify(request.capacityProviderStrategy).includes('SPOT')
+    const answer = faults.strikes('noCapacity')
+      ? 'capacity'
+      : spot && faults.strikes('noSpotCapacity')
+        ? 'noSpotCapacity'
+        : faults.strikes('vcpuQuota')
+          ? 'quota'
+          : faults.strikes('refusedForGood')
+            ? 'permanent'
+            : 'task'
+    const slow = faults.strikes('slowStart')
+    const stuck = faults.strikes('stuckProvisioning')
+    // What AWS hides, it shows before our grace is over: that is what the grace is.
+    const visibleAtMostMs = plan.graceS * 800
+    return {
+      answer,
+      hiddenTask: answer !== 'task' && answer !== 'permanent' && faults.strikes('taskDespiteFailure'),
+      describedAfterMs: faults.strikes('missingAfterRunTask') ? tail(random, 1000, visibleAtMostMs) : 0,
+      listedAfterMs: faults.strikes('listedLate') ? tail(random, 1000, visibleAtMostMs) : 0,
+      startMs: stuck
+        ? Number.POSITIVE_INFINITY
+        : slow
+          ? tail(random, 30_000, 400_000)
+          : tail(random, 500, 20_000),
+      startFailure: faults.strikes('startFails')
+        ? random.pick([
+            'CannotPullContainerError: not found',
+            'Capacity is unavailable at this time',
+            'ResourceInitializationError: secret',
+          ])
+        : undefined,
+    }
+  }
+
+  function onRunning(task: ModelTask): void {
+    const started = parseStartedBy(task.startedBy)
+    // Tasks that no controller of ours launched are there to be found, and do nothing.
+    if (started?.installation !== installation || task.environment.FENCE === undefined) return
+    const process = scheduler.spawn(`task ${started.jobId}#${started.fence.split('/').slice(1).join('.')}`, 0)
+    const claims = task.environment.S3_KEY !== undefined
+    say(process.name, () => `RUNNING ${task.arn.slice(-8)}`)
+    const worker = startWorker(task, claims, {
+      process,
+      send: connect(process, 'dynamo', dynamo, wire),
+      random,
+      faults,
+      events: {
+        onClaimed(of) {
+          steps += 1
+          watch.claimed(of)
+        },
+        onRefused: () => {
+          steps += 1
+        },
+        onGone(of) {
+          steps += 1
+          workers.delete(of.arn)
+          watch.gone(of)
+        },
+      },
+      exit(code, reason) {
+        say(process.name, () => `exits ${code} ${reason ?? ''}`)
+        ecs.exit(task.arn, code, reason)
+      },
+    })
+    workers.set(task.arn, { worker, process })
+    if (!claims) watch.started(task)
+  }
+
+  function onTerminate(task: ModelTask): void {
+    say(`task ${task.arn.slice(-8)}`, () => 'gets SIGTERM')
+    workers.get(task.arn)?.worker.terminate()
+  }
+  function onKilled(task: ModelTask): void {
+    workers.get(task.arn)?.worker.kill()
+  }
+
+  function onEvent(detail: Record<string, unknown>): void {
+    if (scheduler.nowMs() < eventsDownUntilMs || faults.strikes('eventLost')) return
+    const body = JSON.stringify({ 'detail-type': 'ECS Task State Change', detail })
+    const delayMs = faults.strikes('eventLate') ? tail(random, 1000, 300_000) : tail(random, 10, 1500)
+    scheduler.after(delayMs, () => sqs.deliver(queueUrl(names.taskEventsQueue), body))
+    if (faults.strikes('eventDoubled'))
+      scheduler.after(delayMs + tail(random, 1, 60_000), () =>
+        sqs.deliver(queueUrl(names.taskEventsQueue), body),
+      )
+  }
+
+  const isController = (process: SimProcess): boolean => process.name.startsWith('controller')
+
+  /** One more controller process, as a deployment or a restart brings it. */
+  function startController(): SimController {
+    born += 1
+    const name = `controller-${born}`
+    const skewMs = faults.strikes('clockSkew') ? random.pick([-60_000, -2000, 2000, 60_000]) : 0
+    const process = scheduler.spawn(name, skewMs)
+    const sends = {
+      dynamo: connect(process, 'dynamo', dynamo, wire),
+      sqs: connectSqs(process, sqs, wire),
+      ecs: connect(process, 'ecs', ecs, wire),
+      s3: connect(process, 's3', s3, wire),
+    }
+    const log = logOf(name)
+    const idRandom = randomFor(1000 + born)
+    let leader: Leader | undefined
+    say(name, () => `starts, clock off by ${skewMs} ms`)
+    const election = createElection({
+      store: createLeaseStore({ send: sends.dynamo } as unknown as Dynamo, names.controlTable),
+      id: name,
+      leaseMs: plan.leaseS * 1000,
+      lookEveryMs: 8000,
+      clock: process.clock,
+      log,
+      async lead(term) {
+        const termName = `${name} term ${term.number}`
+        watch.termBegan(termName)
+        const led = await lead(term, {
+          configuration: configurationOf(plan),
+          log,
+          metrics,
+          clock: process.clock,
+          randomId: () => Array.from({ length: 20 }, () => idRandom.below(36).toString(36)).join(''),
+          id: name,
+          urls: {
+            jobs: queueUrl(names.jobsQueue),
+            jobsDlq: queueUrl(names.jobsDlq),
+            taskEvents: queueUrl(names.taskEventsQueue),
+          },
+          clientsOf: (check) => termClients(sends, check, termName),
+          calendar: (_expression, work) => every(process, plan.sweepMs, work),
+          times: { ...plan.times },
+        })
+        leader = led
+        return {
+          stop() {
+            leader = undefined
+            return led.stop()
+          },
+        }
+      },
+    })
+    const controller = { name, process, election, leader: () => leader }
+    controllers.push(controller)
+    return controller
+  }
+
+  function termClients(
+    sends: { dynamo: Send; sqs: Send; ecs: Send; s3: Send },
+    check: () => void,
+    term: string,
+  ): TermClients {
+    const checked =
+      (send: Send): Send =>
+      async (command, options) => {
+        check()
+        actedAtMs.set(term, scheduler.nowMs())
+        watch.acted(term)
+        if (command.constructor.name === 'RunTaskCommand') watch.runTaskSent(term)
+        return send(command, options)
+      }
+    return {
+      dynamo: { send: checked(sends.dynamo) },
+      sqs: { send: checked(sends.sqs) },
+      ecs: { send: checked(sends.ecs) },
+      s3: { send: checked(sends.s3) },
+      destroy: () => undefined,
+    } as unknown as TermClients
+  }
+
+  /** The steps of the controller, as it tells of them itself. */
+  function logOf(name: string): Logger {
+    const write =
+      (level: string) =>
+      (fields: { action?: string; reason?: string; jobId?: string; err?: Error }, message?: string): void => {
+        if (fields.action !== undefined && fields.reason !== undefined && fields.action !== 'accept') {
+          const row = `${fields.action}/${fields.reason}`
+          rows.set(row, (rows.get(row) ?? 0) + 1)
+          if (
+            fields.reason === 'BrokenRecord' &&
+            !damaged.has(String(fields.jobId)) &&
+            violation === undefined
+          )
+            violation = { invariant: 'Row14', message: String(message), atMs: scheduler.nowMs() }
+        }
+        if (level === 'debug') return
+        say(name, () => `${message ?? ''}${fields.err ? ` (${fields.err.name}: ${fields.err.message})` : ''}`)
+      }
+    const log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+    return log as unknown as Logger
+  }
+
+  const http = scheduler.spawn('http', 0)
+  const httpJobs = createJobStore(
+    { send: connect(http, 'dynamo', dynamo, wire) } as unknown as Dynamo,
+    names.jobsTable,
+  )
+
+  return {
+    seed,
+    plan,
+    random,
+    faults,
+    scheduler,
+    dynamo,
+    sqs,
+    s3,
+    ecs,
+    watch,
+    controllers,
+    damaged,
+    rows,
+    httpJobs,
+    say,
+    startController,
+    workers,
+    queueUrl,
+    names,
+    heal(): void {
+      faults.heal()
+      crashes.length = 0
+      runTaskDownUntilMs = 0
+      eventsDownUntilMs = 0
+    },
+    /** RunTask gives no answer for so long, though it may have its effect; or EventBridge delivers nothing. */
+    runTaskDown(forMs: number): void {
+      say('world', () => `RunTask is down for ${Math.round(forMs / 60_000)} minutes`)
+      runTaskDownUntilMs = scheduler.nowMs() + forMs
+    },
+    eventsDown(forMs: number): void {
+      say('world', () => `no events for ${Math.round(forMs / 60_000)} minutes`)
+      eventsDownUntilMs = scheduler.nowMs() + forMs
+    },
+    crashSoon: (process: SimProcess, when: 'before' | 'after'): unknown => crashes.push({ process, when }),
+    steps: () => steps,
+    violation: () => violation,
+    fail(invariant: string, message: string): void {
+      violation ??= { invariant, message, atMs: scheduler.nowMs() }
+    },
+    /** A raw write of a user. */
+    userWrites(jobId: string, item: Record<string, unknown> | undefined): void {
+      steps += 1
+      watch.userWrote(jobId)
+      say('user', () => `writes ${jobId}: ${recordText(item)}`)
+      if (item === undefined) dynamo.delete(names.jobsTable, jobId)
+      else dynamo.put(names.jobsTable, item)
+    },
+    record: (jobId: string): Item | undefined => dynamo.item(names.jobsTable, jobId),
+    records: (): Iterable<Item> => dynamo.items(names.jobsTable),
+  }
+}
+
+function every(process: SimProcess, ms: number, work: () => Promise<void>): () => void {
+  let isOver = false
+  const loop = async (): Promise<void> => {
+    while (!isOver) {
+      await process.clock.sleep(ms)
+      if (!isOver) await work()
+    }
+  }
+  void loop()
+  return () => {
+    isOver = true
+  }
+}
+
+const configurations = new WeakMap<Plan, Configuration>()
+function configurationOf(plan: Plan): Configuration {
+  const known = configurations.get(plan)
+  if (known) return known
+  const read = readConfiguration(
+    {
+      INSTALLATION: installation,
+      POLL_S: String(plan.pollS),
+      RESYNC_S: String(plan.resyncS),
+      VISIBILITY_GRACE_S: String(plan.graceS),
+      LEASE_S: String(plan.leaseS),
+      MAX_RUNNING: String(plan.maxRunning),
+      MAX_VCPU: String(plan.maxVcpu),
+      QUEUES: JSON.stringify(plan.queues),
+      SUBNETS: 'subnet-1,subnet-2',
+    },
+    {},
+  )
+  if (!read.ok) throw new Error(JSON.stringify(read.problems))
+  configurations.set(plan, read.configuration)
+  return read.configuration
+}
+
+const clockText = (ms: number): string => {
+  const passed = Math.round(ms - startOfTimeMs)
+  const [hours, minutes, seconds] = [3_600_000, 60_000, 1000].map(
+    (unit, index) => Math.floor(passed / unit) % (index === 0 ? 1000 : 60),
+  )
+  return `${hours}:${String(minutes).padStart(2, '0')}:${String(seconds).padStart(2, '0')}.${String(passed % 1000).padStart(3, '0')}`
+}
+
+const recordText = (item: Item | Record<string, unknown> | undefined): string => {
+  if (item === undefined) return 'deleted'
+  const { phase, reason, revision, fence, taskArn, claim, report, stopping, spec } = item as Record<
+    string,
+    unknown
+  > & {
+    claim?: { taskArn?: string }
+    report?: { outcome?: string }
+    stopping?: { reason?: string }
+  }
+  const { cancel, suspend } = (spec ?? {}) as { cancel?: boolean; suspend?: boolean }
+  return [
+    `${phase}/${reason ?? '-'} r${revision ?? '-'}`,
+    fence === undefined ? '' : `fence ${String(fence).split('/').slice(1).join('.')}`,
+    taskArn === undefined ? '' : `task ${String(taskArn).slice(-8)}`,
+    claim === undefined ? '' : `claim ${String(claim.taskArn).slice(-8)}`,
+    report === undefined ? '' : `report ${report.outcome}`,
+    stopping === undefined ? '' : `stopping ${stopping.reason}`,
+    cancel === true ? 'cancel' : '',
+    suspend === true ? 'suspend' : '',
+  ]
+    .filter((part) => part !== '')
+    .join(', ')
+}
+
+const inputText = (input: object): string => {
+  const { Key: key, task, startedBy, desiredStatus, tasks } = input as Record<string, unknown>
+  if (startedBy !== undefined) return String(startedBy)
+  if (task !== undefined) return String(task).slice(-8)
+  if (Array.isArray(tasks)) return tasks.map((arn) => String(arn).slice(-8)).join(' ')
+  if (key !== undefined) return JSON.stringify(key)
+  return desiredStatus === undefined ? '' : String(desiredStatus)
+}
