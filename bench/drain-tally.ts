@@ -14,8 +14,9 @@ const writeUnitBytes = 1024
  * Counts what happens in a drain, at the moment of its effect: calls, capacity units, launches, and when each job came to
  * each of its stages.
  * @param nowMs true time, from the start of the drain
+ * @param statusOf what a task truly is
  */
-export function createTally(nowMs: () => number) {
+export function createTally(nowMs: () => number, statusOf: (taskArn: string) => string | undefined) {
   const calls = new Map<string, number>()
   const writes = new Map<string, number>()
   const complaints = new Map<string, number>()
@@ -97,8 +98,8 @@ export function createTally(nowMs: () => number) {
 
   /** Where nothing ever goes wrong nobody has to be stopped. */
   function noteStop({ input }: Call): void {
-    const { reason = '' } = input as { reason?: string }
-    add(complaints, `StopTask: ${reason.split(' ')[0]}`)
+    const { reason = '', task = '' } = input as { reason?: string; task?: string }
+    add(complaints, `StopTask for ${reason.split(' ')[0]}: the task is ${statusOf(task)}`)
   }
 
   function launched(call: Call, output: object): void {

@@ -36,7 +36,10 @@ async function drain(jobs: number, queueCount: number, seed: number): Promise<Me
   const startedMs = performance.now()
   const queues = queueCount === 1 ? [] : Array.from({ length: queueCount }, (_, index) => `q${index}`)
   let zeroMs = startOfTimeMs
-  const tally = createTally(() => world.scheduler.nowMs() - zeroMs)
+  const tally = createTally(
+    () => world.scheduler.nowMs() - zeroMs,
+    (arn) => world.ecs.task(arn)?.lastStatus,
+  )
   const world: DrainWorld = createDrainWorld({ seed, queues, workMs }, tally)
   const { scheduler } = world
   const leader = await world.startController()

@@ -41,6 +41,12 @@ export function readClaim(call: Call): { jobId: string; fence: string; taskArn: 
   return fence === undefined || taskArn === undefined ? undefined : { jobId: update.jobId, fence, taskArn }
 }
 
+/** The job whose worker reports success. */
+export function reportsDone(call: Call): string | undefined {
+  const update = readUpdate(call)
+  return update?.sets.report?.M?.outcome?.S === 'done' ? update.jobId : undefined
+}
+
 /** Whose task it is, by its `startedBy`. */
 export function ownerOf(startedBy: string | undefined) {
   const owner = parseStartedBy(startedBy)

@@ -9,6 +9,8 @@ export type Evidence = {
   records: ReadonlyMap<string, Stored>
   tasks: readonly TrueTask[]
   grants: readonly Grant[]
+  /** Reports of success that were taken. */
+  reports: readonly { jobId: string; atMs: number }[]
   /** What each script wrote down, by jobId. */
   proofs: ReadonlyMap<string, readonly string[]>
 }
@@ -28,6 +30,7 @@ export function checkJobs(evidence: Evidence): string[] {
         ...checkEnd(asked, record),
         ...checkLedger(asked, record, tasks, evidence.grants),
         ...checkClaims(asked.jobId, tasks, evidence.grants),
+        ...checkReports(asked.jobId, evidence),
         ...(asked.wanted.kind === 'container'
           ? checkProof(asked, record, evidence.proofs.get(asked.jobId) ?? [])
           : []),
@@ -126,6 +129,14 @@ function checkClaims(jobId: string, tasks: readonly TrueTask[], grants: readonly
     ),
     ...alive.map(({ taskId, lastStatus }) => `${jobId}: task ${taskId} is still ${lastStatus}`),
   ]
+}
+
+/** Done is done: after a report of success nobody works for the job again. */
+function checkReports(jobId: string, { reports, grants }: Evidence): string[] {
+  const doneMs = Math.min(...reports.filter((report) => report.jobId === jobId).map(({ atMs }) => atMs))
+  return grants
+    .filter((grant) => grant.jobId === jobId && grant.atMs > doneMs)
+    .map(({ fence }) => `${jobId}: ${fence} was begun after the job had been reported done`)
 }
 
 /** A container's own notes: each launch began once, and the attempt that won came to its end. */

@@ -34,7 +34,7 @@ const done = `${ends}; exit 0`
 /** `share`: how many of them for each of the others. */
 const scripts: readonly Script[] = [
   { name: 'quick', share: 5, ends: 'Succeeded', script: done },
-  { name: 'slow', share: 6, ends: 'Succeeded', script: `sleep 2; ${done}` },
+  { name: 'slow', share: 6, ends: 'Succeeded', capacity: 'spot', script: `sleep 2; ${done}` },
   {
     name: 'fails-once',
     share: 3,

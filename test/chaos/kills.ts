@@ -148,8 +148,12 @@ export function createKiller(aws: TestAws, fleet: Fleet, trap: Trap, random: Ran
       case 'pause':
         await fleet.pause(await fleet.leader())
         return
-      case 'handOver':
-        return fleet.handOver(await fleet.leader())
+      case 'handOver': {
+        const next = await standby()
+        // Long enough for its first look at the lease.
+        await sleep(1000)
+        return fleet.handOver(fleet.other(next))
+      }
       default:
         throw step satisfies never
     }

@@ -36,6 +36,7 @@ type Parts = {
 }
 
 const healedTimeoutMs = 150_000
+const anotherJobMs = 15_000
 
 /** The whole run. @returns what is wrong, in sentences */
 export async function runChaos(options: Options, say: Say): Promise<string[]> {
@@ -139,11 +140,19 @@ async function storm({ fleet, users, killer }: Parts, options: Options, say: Say
         steps.slice(index + 1).some(({ needs }) => needs?.(job))
       await submitFirst(waiting.every(isTaken) ? () => true : (job) => !isTaken(job))
     }
-    if (random.once(8)) await users.sendRubbish()
-    await done
+    if (index % 10 === 5) await users.sendRubbish()
+    const waiter = new AbortController()
+    const more = helpAfterAWhile(step, waiter.signal)
+    await done.finally(() => waiter.abort())
+    await more
     say(
       `${String(index + 1).padStart(3)}/${steps.length} ${step.name} (${Math.round(performance.now() - beganMs)} ms)`,
     )
+  }
+  /** The job that a step takes may have ended before, or wait for a long time. */
+  const helpAfterAWhile = async ({ needs }: Step, signal: AbortSignal): Promise<void> => {
+    await sleep(anotherJobMs, undefined, { signal }).catch(() => undefined)
+    if (needs && !signal.aborted) await submitFirst(needs)
   }
   await fleet.leader()
   for (const [index, step] of steps.entries()) {
@@ -189,8 +198,15 @@ async function check(parts: Parts, options: Options, say: Say): Promise<string[]
   const { world, fleet, users, watch, weather, killer } = parts
   const { asked, rubbish } = users
   const tasks = await trueTasks(world.aws)
-  const { grants, groups } = watch
-  const evidence = { asked, records: await recordsOf(parts), tasks, grants, proofs: await readProofs(world) }
+  const { grants, reports, groups } = watch
+  const evidence = {
+    asked,
+    records: await recordsOf(parts),
+    tasks,
+    grants,
+    reports,
+    proofs: await readProofs(world),
+  }
   const complaints = [...checkJobs(evidence), ...(await checkQuiet(world, fleet, { tasks, groups, rubbish }))]
   let films = 0
   for (const one of asked.filter(({ wanted }) => wanted.kind === 'transcode')) {

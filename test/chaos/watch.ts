@@ -3,7 +3,7 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb'
 import { isTerminal } from '../../schemas/job.ts'
 import type { TestAws } from '../support/local-aws.ts'
 import type { Call } from '../support/proxy.ts'
-import { readClaim } from './calls.ts'
+import { readClaim, reportsDone } from './calls.ts'
 import { trueTasks } from './tasks.ts'
 import type { Stored } from './users.ts'
 
@@ -14,6 +14,8 @@ export type Watch = {
   onAnswer(call: Call, status: number): void
   /** Claims that were granted, oldest first. */
   grants: readonly Grant[]
+  /** Reports of success that were taken. */
+  reports: readonly { jobId: string; atMs: number }[]
   /** Every process group that a task ever had. */
   groups: ReadonlySet<number>
   /** What should never be seen. */
@@ -27,6 +29,7 @@ const everyMs = 400
 export function startWatch(aws: TestAws): Watch {
   const { documents } = aws.clients()
   const grants: Grant[] = []
+  const reports: { jobId: string; atMs: number }[] = []
   const groups = new Set<number>()
   const violations: string[] = []
   const ended = new Map<string, string>()
@@ -61,8 +64,11 @@ export function startWatch(aws: TestAws): Watch {
     onAnswer(call, status) {
       const claim = readClaim(call)
       if (claim && status === 200) grants.push({ ...claim, atMs: Date.now() })
+      const jobId = reportsDone(call)
+      if (jobId !== undefined && status === 200) reports.push({ jobId, atMs: Date.now() })
     },
     grants,
+    reports,
     groups,
     violations,
     async stop() {

@@ -61,8 +61,13 @@ export function startWeather({ aws, s3Faults }: World, seed: number): Weather {
   }
   let isNoisy = true
 
+  const standing = async (): Promise<EcsFault[]> =>
+    ((await aws.control('GET', '/ecs/faults')) as { faults: EcsFault[] }).faults
+
   const ecsFault = async (): Promise<void> => {
     const fault = random.pick(ecsFaults)(random.pick(api))
+    // One that has met nobody yet stands for its whole kind: else they would pile up before the next launch.
+    if ((await standing()).some(({ kind }) => kind === fault.kind)) return
     await aws.control('POST', '/ecs/faults', fault)
     count(`ECS ${fault.kind}`, fault.count)
   }
@@ -123,10 +128,7 @@ export function startWeather({ aws, s3Faults }: World, seed: number): Weather {
       healing.abort()
       isNoisy = false
       await blown
-      const { faults } = (await aws.control('GET', '/ecs/faults')) as {
-        faults: { kind: string; count: number }[]
-      }
-      for (const { kind, count: left } of faults) count(`ECS ${kind}`, -left)
+      for (const { kind, count: left = 0 } of await standing()) count(`ECS ${kind}`, -left)
       await aws.control('DELETE', '/ecs/faults')
       Object.assign(s3Faults, {
         eventCopies: 1,

@@ -1,5 +1,5 @@
 import type { Call, Verdict } from '../support/proxy.ts'
-import { readUpdate } from './calls.ts'
+import { readUpdate, reportsDone as reporterOf } from './calls.ts'
 import type { Wanted } from './jobs.ts'
 
 /** A moment between two effects, known by the call that opens it. */
@@ -23,7 +23,7 @@ const transcode = (job: Wanted): boolean => job.kind === 'transcode' && succeeds
 const sets = (attribute: string) => (call: Call) => readUpdate(call)?.sets[attribute] !== undefined
 const moves = (phase: string) => (call: Call) => readUpdate(call)?.sets.phase?.S === phase
 const runTask = ({ operation }: Call): boolean => operation.endsWith('.RunTask')
-const reportsDone = (call: Call): boolean => readUpdate(call)?.sets.report?.M?.outcome?.S === 'done'
+const reportsDone = (call: Call): boolean => reporterOf(call) !== undefined
 const accepts = (call: Call): boolean => sets('uid')(call) && moves('Pending')(call)
 
 const controller = (name: string, at: Window['at'], verdict: Verdict, needs = container): Window => ({

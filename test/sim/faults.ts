@@ -55,10 +55,12 @@ export const faultNames = [
   'clockSkew',
   'handOver',
   'nobodyForHours',
+  'twoLeaders',
   'newVersion',
   // Users.
   'cancel',
   'rawCancel',
+  'cancelAfterHealing',
   'suspend',
   'rawSuspend',
   'resume',

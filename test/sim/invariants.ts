@@ -68,12 +68,20 @@ export function createWatch(settings: WatchSettings) {
 
   const generationOf = (job: Record_): string => `${job.jobId}/${job.uid}/${job.generation}`
 
-  /** A write of a controller: everything it may and may not do to a record. */
-  function controllerWrote(actor: string, beforeItem: Item | undefined, afterItem: Item | undefined): void {
+  /**
+   * A write of a controller: everything it may and may not do to a record.
+   * @param read what this controller had last read of the record when it sent the write, which may arrive much later
+   */
+  function controllerWrote(
+    actor: string,
+    beforeItem: Item | undefined,
+    afterItem: Item | undefined,
+    read: Item | undefined,
+  ): void {
     const before = beforeItem as Record_ | undefined
     const after = afterItem as Record_ | undefined
     if (before === undefined || after === undefined) return
-    checkReadBefore(actor, before, after)
+    if (read !== undefined) checkReadBefore(actor, before, after, read as Record_)
     const theirs = foreignWords(beforeItem ?? {}, afterItem ?? {})
     if (theirs) fail(theirs.invariant, theirs.message)
     if (settings.isDamaged(after.jobId) || !isOurs(after)) return
@@ -114,9 +122,7 @@ export function createWatch(settings: WatchSettings) {
     settings.tasks().find((candidate) => candidate.arn === arn)
 
   /** I9: a controller changes a record only as the very one that it read. */
-  function checkReadBefore(actor: string, before: Record_, after: Record_): void {
-    const read = lastRead.get(`${actor} ${before.jobId}`) as Record_ | undefined
-    if (read === undefined) return
+  function checkReadBefore(actor: string, before: Record_, after: Record_, read: Record_): void {
     if (read.uid !== before.uid || read.revision !== before.revision)
       fail('I9', `${actor} wrote ${before.jobId} at revision ${before.revision}, read at ${read.revision}`)
     if (before.fence === undefined || after.fence === before.fence) return
@@ -268,6 +274,7 @@ export function createWatch(settings: WatchSettings) {
       for (const [life, worker] of working) if (worker === task) working.delete(life)
     },
 
+    lastRead: (actor: string, jobId: string): Item | undefined => lastRead.get(`${actor} ${jobId}`),
     read(actor: string, jobId: string, item: Item | undefined): void {
       lastRead.set(`${actor} ${jobId}`, item)
     },

@@ -6,6 +6,8 @@ import { type Faults, hourLong } from './faults.ts'
 export type Plan = {
   jobs: number
   controllers: 1 | 2
+  /** No election: all controllers lead at the same time. */
+  twoLeaders: boolean
   /** How long faults go on. */
   faultsMs: number
   graceS: number
@@ -35,10 +37,13 @@ const isLong = (faults: Faults): boolean => [...hourLong].some(faults.has)
 /** Coarse times in most runs, because a virtual hour of looking every 200 ms costs more than all else; the real ones in some. */
 export function drawPlan(random: Random, faults: Faults): Plan {
   const coarse = random.below(40) > 0
+  const twoLeaders = faults.has('twoLeaders') && random.once(2)
+  if (twoLeaders) faults.note('twoLeaders')
   const isLongRun = isLong(faults) || random.once(20)
   return {
     jobs: 5 + random.below(6),
-    controllers: random.once(3) ? 1 : 2,
+    twoLeaders,
+    controllers: random.once(3) && !twoLeaders ? 1 : 2,
     faultsMs: isLongRun ? random.pick([70, 100, 150]) * minuteMs : random.pick([3, 6, 12, 20]) * minuteMs,
     graceS: random.pick([60, 120, 360]),
     leaseS: random.pick([10, 20, 40]),

@@ -155,7 +155,6 @@ function heal(world: World): void {
   world.heal()
   world.ecs.freezeListing(false)
   for (const { process } of controllers) process.wake()
-  if (controllers.every(({ process }) => process.state === 'dead')) world.startController()
   // What is suspended waits for a person: here somebody resumes everything.
   const resume = (): void => {
     for (const record of world.records()) {
@@ -164,11 +163,32 @@ function heal(world: World): void {
         world.userWrites(String(record.jobId), { ...record, spec: { ...spec, suspend: false } })
     }
   }
+  cancelSome(world)
   const caretaker = (): void => {
+    // The last one may have been ending just now.
+    if (controllers.every(({ process }) => process.state === 'dead')) world.startController()
     resume()
     scheduler.after(minuteMs, caretaker)
   }
   caretaker()
+}
+
+/** A cancel that meets a healthy system has to take effect within its bound. */
+function cancelSome(world: World): void {
+  const { random, scheduler, faults } = world
+  if (!faults.has('cancelAfterHealing')) return
+  for (const record of world.records()) {
+    if (isTerminal(String(record.phase)) || !random.once(2)) continue
+    faults.note('cancelAfterHealing')
+    const jobId = String(record.jobId)
+    scheduler.after(tail(random, 0, 5 * minuteMs), () => {
+      const now = world.record(jobId)
+      const spec = now?.spec as Record<string, unknown> | undefined
+      if (random.once(2)) void world.httpJobs.edit(jobId, { wish: 'cancel' })
+      else if (now && spec && !isTerminal(String(now.phase)))
+        world.userWrites(jobId, { ...now, spec: { ...spec, cancel: true } })
+    })
+  }
 }
 
 const livePhaseNames: readonly string[] = livePhases
@@ -244,10 +264,38 @@ function watchBounds(world: World): void {
   const lateAtMostMs = plan.pollS * 1000 + plan.graceS * 1000 + 4 * minuteMs
   const silence = createSilence(world, lateAtMostMs)
 
+  const wishedSinceMs = new Map<string, number>()
+  // A raw edit is seen on a live record within the resync time, on a waiting one within ten minutes; then the task is
+  // stopped. A launch without an answer is resolved first.
+  const cancelAtMostMs = 10 * minuteMs + plan.graceS * 1000 + 4 * minuteMs
+  const unresolvedAtMostMs = 50 * minuteMs + cancelAtMostMs
+
+  const checkCancels = (nowMs: number): void => {
+    for (const record of world.records()) {
+      const { jobId, phase, spec, uid, taskArn, claim } = record as Record<string, unknown> & {
+        spec?: { cancel?: boolean }
+      }
+      const key = `${String(jobId)}/${String(uid)}`
+      if (spec?.cancel !== true || isTerminal(String(phase)) || phase === 'Submitted') {
+        wishedSinceMs.delete(key)
+        continue
+      }
+      const sinceMs = wishedSinceMs.get(key) ?? nowMs
+      wishedSinceMs.set(key, sinceMs)
+      const isResolved = phase === 'Pending' || taskArn !== undefined || claim !== undefined
+      if (nowMs - sinceMs > (isResolved ? cancelAtMostMs : unresolvedAtMostMs))
+        world.fail(
+          'I8',
+          `${String(jobId)} was to be cancelled ${Math.round((nowMs - sinceMs) / 1000)} s ago and is ${String(phase)}`,
+        )
+    }
+  }
+
   const check = (): void => {
     scheduler.after(15_000, check)
     if (!faults.healed()) return
     const nowMs = scheduler.nowMs()
+    checkCancels(nowMs)
     for (const task of ourTasks(world)) {
       const started = parseStartedBy(task.startedBy)
       const record = world.record(started?.jobId ?? '')

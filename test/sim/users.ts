@@ -95,7 +95,15 @@ const meddlings: readonly {
 }[] = [
   { name: 'cancel', do: ({ wish }) => wish({ wish: 'cancel' }) },
   { name: 'rawCancel', do: ({ put, spec }) => put({ spec: { ...spec, cancel: true } }) },
-  { name: 'suspend', do: ({ wish }) => wish({ wish: 'suspend' }) },
+  {
+    name: 'suspend',
+    do({ world, wish }) {
+      wish({ wish: 'suspend' })
+      // Somebody thinks better of it.
+      if (world.random.once(2))
+        world.scheduler.after(tail(world.random, 1000, 120_000), () => wish({ wish: 'resume' }))
+    },
+  },
   { name: 'rawSuspend', do: ({ put, spec }) => put({ spec: { ...spec, suspend: true } }) },
   { name: 'resume', do: ({ wish }) => wish({ wish: 'resume' }) },
   {
@@ -224,6 +232,7 @@ function damage({ world, jobId, put }: Meddling): void {
   put(
     world.random.pick<Record<string, unknown>>([
       { launching: 'gone' },
+      { launching: undefined },
       { attempts: undefined },
       { settings: { queue: 7 } },
       { fence: undefined },

@@ -3,7 +3,7 @@ import type { Logger } from '../../controller/log.ts'
 import { createMetrics } from '../../controller/metrics.ts'
 import type { Dynamo } from '../../controller/store/jobs.ts'
 import { createJobStore } from '../../controller/store/jobs.ts'
-import { createLeaseStore } from '../../controller/store/lease.ts'
+import { createLeaseStore, type LeaseStore } from '../../controller/store/lease.ts'
 import { type Leader, lead, type TermClients } from '../../controller/term.ts'
 import type { Configuration } from '../../schemas/configuration.ts'
 import { parseStartedBy } from '../../schemas/ids.ts'
@@ -53,6 +53,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
   let violation: Violation | undefined
   let runTaskDownUntilMs = 0
   let eventsDownUntilMs = 0
+  const readWhenSent = new WeakMap<Call, Item | undefined>()
   let steps = 0
   let current: Call | undefined
   let born = 0
@@ -101,7 +102,9 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     records: () => dynamo.items(names.jobsTable),
     tasks: () => ecs.tasks(),
     skewMs: faults.has('clockSkew') ? 120_000 : 0,
-    isOverlap: () => [...actedAtMs.values()].filter((atMs) => scheduler.nowMs() - atMs < 120_000).length > 1,
+    isOverlap: () =>
+      plan.twoLeaders ||
+      [...actedAtMs.values()].filter((atMs) => scheduler.nowMs() - atMs < 120_000).length > 1,
     onViolation(found) {
       violation ??= found
       say('VIOLATION', () => `${found.invariant}: ${found.message}`)
@@ -116,7 +119,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     // What intake and HTTP do for users: a new generation is asked for, or an event is noted.
     if (after?.phase === 'Submitted' || before?.revision === after?.revision)
       return watch.intakeWrote(before, after)
-    watch.controllerWrote(current.process.name, before, after)
+    watch.controllerWrote(current.process.name, before, after, readWhenSent.get(current))
   })
 
   const wire: Wire = {
@@ -168,6 +171,9 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
   }
 
   function callFate(call: Call): CallFate {
+    const { jobId } = (call.input as { Key?: { jobId?: string } }).Key ?? {}
+    if (call.action === 'Update' && jobId !== undefined)
+      readWhenSent.set(call, watch.lastRead(call.process.name, jobId))
     crashIfPlanned(call.process, 'before')
     if (call.action === 'ReceiveMessage') return { is: 'normal' }
     if (call.action === 'RunTask' && scheduler.nowMs() < runTaskDownUntilMs)
@@ -287,7 +293,9 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     let leader: Leader | undefined
     say(name, () => `starts, clock off by ${skewMs} ms`)
     const election = createElection({
-      store: createLeaseStore({ send: sends.dynamo } as unknown as Dynamo, names.controlTable),
+      store: plan.twoLeaders
+        ? leaseOfItsOwn()
+        : createLeaseStore({ send: sends.dynamo } as unknown as Dynamo, names.controlTable),
       id: name,
       leaseMs: plan.leaseS * 1000,
       lookEveryMs: 8000,
@@ -336,7 +344,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
       async (command, options) => {
         check()
         actedAtMs.set(term, scheduler.nowMs())
-        watch.acted(term)
+        if (!plan.twoLeaders) watch.acted(term)
         if (command.constructor.name === 'RunTaskCommand') watch.runTaskSent(term)
         return send(command, options)
       }
@@ -428,6 +436,20 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     },
     record: (jobId: string): Item | undefined => dynamo.item(names.jobsTable, jobId),
     records: (): Iterable<Item> => dynamo.items(names.jobsTable),
+  }
+}
+
+/** Nothing is elected: every controller believes that it leads, for good. */
+function leaseOfItsOwn(): LeaseStore {
+  let term = 0
+  return {
+    read: () => Promise.resolve({ lease: undefined, version: undefined }),
+    take(_read, holder, leaseMs) {
+      term += 1
+      return Promise.resolve({ holder, term, version: term, leaseMs })
+    },
+    renew: () => Promise.resolve(true),
+    release: () => Promise.resolve(true),
   }
 }
 

@@ -5,7 +5,7 @@ export type Mutant = {
   /** The bug in one sentence. */
   what: string
   /** What has to see it: the simulation, or a test file where the simulation has no way to. */
-  caughtBy: 'sim' | `test/controller/${string}.test.ts`
+  caughtBy: 'sim' | `test/${string}.test.ts`
 }
 
 export const mutants: readonly Mutant[] = [
@@ -31,6 +31,12 @@ export const mutants: readonly Mutant[] = [
     file: './04-replace-on-desired-status.patch',
     name: 'replace-on-desired-status',
     what: 'A task that was told to stop counts as stopped, though it works on for two minutes',
+    caughtBy: 'sim',
+  },
+  {
+    file: './05-absence-is-death.patch',
+    name: 'absence-is-death',
+    what: 'A task that DescribeTasks does not show is lost at once, without grace and whatever its worker says',
     caughtBy: 'sim',
   },
   {
@@ -94,9 +100,9 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'sim',
   },
   {
-    file: './16-sweep-ignores-the-fence.patch',
-    name: 'sweep-ignores-the-fence',
-    what: 'The sweep stops every task that it does not know, also one that was launched a moment ago',
+    file: './16-fence-ignored-for-orphans.patch',
+    name: 'fence-ignored-for-orphans',
+    what: 'Sweep and events take every task for an orphan whose ARN is not recorded, also one that was launched a moment ago',
     caughtBy: 'sim',
   },
   {
@@ -126,7 +132,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: './21-stop-asked-once.patch',
     name: 'stop-asked-once',
-    what: 'StopTask is sent only by the leader that wrote the stop intent, and once',
+    what: 'A StopTask that failed is never sent again',
     caughtBy: 'sim',
   },
   {
@@ -139,12 +145,18 @@ export const mutants: readonly Mutant[] = [
     file: './23-settle-without-report.patch',
     name: 'settle-without-report',
     what: 'The write that ends a launch is not conditional on claim and report as read',
-    caughtBy: 'sim',
+    caughtBy: 'test/sim/races.test.ts',
   },
   {
     file: './24-started-by-without-launch.patch',
     name: 'started-by-without-launch',
     what: 'startedBy names the attempt but not the launch',
+    caughtBy: 'sim',
+  },
+  {
+    file: './25-grace-from-launch.patch',
+    name: 'grace-from-launch',
+    what: 'The grace of a missing task counts from the launch, not from when it was first missing',
     caughtBy: 'sim',
   },
   {
@@ -211,7 +223,7 @@ export const mutants: readonly Mutant[] = [
     file: './36-lost-without-beat.patch',
     name: 'lost-without-beat',
     what: 'A task is given up for lost though its worker wrote a heartbeat after the record was read',
-    caughtBy: 'sim',
+    caughtBy: 'test/sim/races.test.ts',
   },
   {
     file: './37-costs-not-added.patch',
@@ -265,7 +277,7 @@ export const mutants: readonly Mutant[] = [
     file: './45-record-before-look.patch',
     name: 'record-before-look',
     what: 'The record is read before the task is looked at',
-    caughtBy: 'sim',
+    caughtBy: 'test/sim/races.test.ts',
   },
   {
     file: './46-relaunch-after-done.patch',

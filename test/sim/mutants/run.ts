@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
 /** What the simulation found: the first seed that shows the bug. */
-export type Found = { seed: number; invariant: string; message: string; seeds: number }
+export type Found = { seed: number; invariant: string; message: string }
 export type SimResult = { is: 'found'; found: Found } | { is: 'survived'; seeds: number; why: string }
 
 type Line = { seed: number; violation?: { invariant: string; message: string } }
@@ -28,7 +28,7 @@ export async function simulateIn(
     const { seed, violation } = JSON.parse(text) as Line
     count += 1
     if (!violation) continue
-    found = { seed, ...violation, seeds: count }
+    found = { seed, ...violation }
     child.kill('SIGKILL')
   }
   clearTimeout(limit)
@@ -65,8 +65,19 @@ export async function testIn(folder: string, file: string): Promise<TestResult> 
 
 type TestReport = { testResults: { assertionResults: { status: string; fullName: string }[] }[] }
 
-const start = (folder: string, args: readonly string[]) =>
-  spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
+const children = new Set<ChildProcess>()
+
+function start(folder: string, args: readonly string[]) {
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
+  children.add(child)
+  child.once('close', () => children.delete(child))
+  return child
+}
+
+/** Of a run that is cut short. */
+export function stopAll(): void {
+  for (const child of children) child.kill('SIGKILL')
+}
 
 const end = (child: ChildProcess): Promise<number | string> =>
   new Promise((resolve) => {

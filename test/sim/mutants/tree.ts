@@ -10,6 +10,7 @@ const parts = [
   'controller',
   'schemas',
   'worker',
+  'local',
   'test/sim',
   'test/support',
   'test/controller',
@@ -18,9 +19,12 @@ const parts = [
   'vitest.config.ts',
 ]
 
+const folders = new Set<string>()
+
 /** A copy of the tree in a folder of its own, so that whoever edits meanwhile neither disturbs nor is disturbed. */
 export function copyTree(from: string = root): string {
   const folder = mkdtempSync(join(tmpdir(), 'mutant-'))
+  folders.add(folder)
   for (const part of parts) cpSync(join(from, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   return folder
@@ -33,4 +37,12 @@ export function plant(folder: string, patchFile: string): void {
     writeFileSync(join(folder, path), text)
 }
 
-export const removeTree = (folder: string): void => rmSync(folder, { recursive: true, force: true })
+export function removeTree(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+  folders.delete(folder)
+}
+
+/** Of a run that is cut short. */
+export function removeAll(): void {
+  for (const folder of folders) removeTree(folder)
+}

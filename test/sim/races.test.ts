@@ -1,0 +1,156 @@
+import { beforeEach, expect, test } from 'vitest'
+import { createPacer } from '../../controller/admit/pacer.ts'
+import { createMemory } from '../../controller/reconcile/memory.ts'
+import { type ReconcilePorts, reconcile } from '../../controller/reconcile/reconcile.ts'
+import { lookAt, type TaskLook } from '../../controller/run/answers.ts'
+import type { Runner } from '../../controller/run/ecs.ts'
+import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
+import type { Job } from '../../schemas/job.ts'
+import { defaultPrices } from '../../schemas/prices.ts'
+import { acceptedMs, arn, at, claim, jobId, minuteMs, report, running, started } from '../support/job.ts'
+import { testPolicy } from '../support/policy.ts'
+import { createRandom } from '../support/random.ts'
+import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts'
+import { createDynamoModel } from './aws/dynamo.ts'
+import type { DynamoModel } from './aws/ports.ts'
+
+// What a worker writes between two steps of a controller. A run of the simulation meets such a moment once in thousands.
+
+const table = 'jobs'
+let clock: VirtualClock
+let dynamo: DynamoModel
+let look: TaskLook | undefined
+let afterLook: Partial<Job>
+let afterRead: Partial<Job>
+
+beforeEach(() => {
+  clock = createVirtualClock()
+  dynamo = createDynamoModel(
+    { time: clock, random: createRandom(1) },
+    { indexLagMs: () => 0, readLagMs: () => 0 },
+  )
+  look = undefined
+  afterLook = {}
+  afterRead = {}
+})
+
+const stored = (): Partial<Job> => dynamo.item(table, jobId) ?? {}
+/** Attributes of its own, as a worker writes them: without a revision. */
+const workerWrites = (words: Partial<Job>): void => {
+  if (Object.keys(words).length > 0) dynamo.put(table, { ...stored(), ...words })
+}
+
+/** A leader that knows the job and its task, one step before what the test is about. */
+async function leaderOf(job: Job): Promise<() => Promise<unknown>> {
+  dynamo.put(table, { ...job })
+  const memory = createMemory(clock, testPolicy().visibilityGraceMs)
+  const store = createJobStore(
+    { send: async (command: { input: object }) => dynamo.execute(command) } as unknown as Dynamo,
+    table,
+  )
+  const nobody = (): void => undefined
+  const unused = (): never => {
+    throw new Error('not part of this test')
+  }
+  const runner: Runner = {
+    runTask: unused,
+    describe: unused,
+    stop: unused,
+    list: unused,
+    template: unused,
+  }
+  const ports: ReconcilePorts = {
+    jobs: {
+      ...store,
+      async get(id) {
+        const item = await store.get(id)
+        workerWrites(afterRead)
+        return item
+      },
+    },
+    runner,
+    memory,
+    observer: {
+      async look(id) {
+        for (const known of memory.arnsOf(id)) memory.learn(id, known, look)
+        workerWrites(afterLook)
+      },
+      poll: unused,
+    },
+    policy: testPolicy(),
+    clock,
+    pacers: { runTask: createPacer(20, clock), stopTask: createPacer(20, clock) },
+    launch: {
+      installation: 'test',
+      cluster: 'jobs',
+      subnets: [],
+      securityGroups: [],
+      assignPublicIp: 'DISABLED',
+      prices: defaultPrices,
+      vcpuCeiling: () => 6,
+      workerFamily: 'worker',
+      workerContainer: 'worker',
+    },
+    randomId: () => 'abcdefghijkl',
+    headInput: unused,
+    wantListPass: nobody,
+    onStep: nobody,
+    onAccepted: nobody,
+    onMoved: nobody,
+    onSettled: nobody,
+    onLaunch: nobody,
+    onUnanswered: nobody,
+  }
+  const step = () => reconcile(jobId, ports)
+  await step()
+  return step
+}
+
+const stoppedWith = (exitCode: number): TaskLook =>
+  lookAt(
+    {
+      taskArn: arn,
+      lastStatus: 'STOPPED',
+      desiredStatus: 'STOPPED',
+      stopCode: 'EssentialContainerExited',
+      stoppedAt: at(minuteMs),
+      containers: [{ name: 'worker', exitCode }],
+    },
+    acceptedMs,
+  )
+
+test('the record is read after the look: what the worker reported before it stopped counts at once', async () => {
+  const step = await leaderOf(running())
+  look = stoppedWith(137)
+  afterLook = { report: report() }
+  await step()
+  expect(stored()).toMatchObject({ phase: 'Succeeded' })
+})
+
+test('a report that arrives after the record was read holds up the end of the launch', async () => {
+  const step = await leaderOf(running())
+  look = stoppedWith(137)
+  afterRead = { report: report() }
+  await expect(step()).rejects.toThrow(expect.objectContaining({ name: 'LostRace' }))
+  expect(stored()).toMatchObject({ phase: 'Running' })
+  await step()
+  expect(stored()).toMatchObject({ phase: 'Succeeded' })
+})
+
+test('a claim that arrives after the record was read holds up the end of the launch', async () => {
+  const step = await leaderOf(started())
+  look = stoppedWith(1)
+  afterRead = { claim: claim(`${arn}-other`) }
+  await expect(step()).rejects.toThrow(expect.objectContaining({ name: 'LostRace' }))
+  expect(stored()).toMatchObject({ phase: 'Starting', claim: claim(`${arn}-other`) })
+})
+
+test('a heartbeat that arrives after the record was read holds up giving a missing task up', async () => {
+  const step = await leaderOf(running())
+  await step()
+  await clock.pass(testPolicy().visibilityGraceMs + minuteMs)
+  workerWrites({ stopping: { reason: 'HeartbeatLost', at: at(minuteMs) }, phase: 'Stopping' })
+  afterRead = { progress: { beat: 2, at: at(2 * minuteMs) } }
+  await expect(step()).rejects.toThrow(expect.objectContaining({ name: 'LostRace' }))
+  expect(stored()).toMatchObject({ phase: 'Stopping' })
+})
