@@ -35,7 +35,9 @@ export type Election = {
 
 /** What is under way when the lease is handed over may take this long; what is left then is harmless. */
 const handOverMs = 500
-const afterFailureMs = 3000
+/** So that the trouble of this process does not keep others from leading. */
+const standAsideMs = 3000
+const afterFailureMs = 1000
 
 type Held = { lease: Lease; actUntilMs: number; begun: Promise<Leading | undefined> }
 
@@ -108,7 +110,7 @@ export function createElection(ports: ElectionPorts): Election {
     const lease = held?.lease
     held = undefined
     unchanged = undefined
-    standsAsideUntilMs = clock.monotonicMs() + afterFailureMs
+    standsAsideUntilMs = clock.monotonicMs() + standAsideMs
     if (lease) await store.release(lease).catch(() => false)
   }
 

@@ -109,7 +109,12 @@ export function createLoop(ports: LoopPorts) {
     resyncMs,
     housekeepingEveryMs,
   })
-  const admitter = createAdmitter({ ...ports, launches: pacers.runTask, wake, onError: failed('admission') })
+  const admitter = createAdmitter({
+    ...ports,
+    launches: pacers.runTask,
+    wake: (jobId: string) => workqueue.addFirst(jobId),
+    onError: failed('admission'),
+  })
 
   const reconcilePorts: ReconcilePorts = {
     ...ports,
@@ -148,7 +153,9 @@ export function createLoop(ports: LoopPorts) {
       endTimer()
       journal.reconciled('ok')
       memory.setAttention(jobId, 'error', undefined)
-      if (next !== 'whenWoken') workqueue.add(jobId, next.lookAgainMs)
+      if (next === 'whenWoken') return
+      if (next.lookAgainMs === 0) workqueue.addFirst(jobId)
+      else workqueue.add(jobId, next.lookAgainMs)
     },
     onError(jobId, error, failures) {
       if (error instanceof NotLeading) return

@@ -8,7 +8,7 @@ import type { Status } from '../schemas/status.ts'
 import { type Clients, createClients } from './clients.ts'
 import { systemClock as clock } from './clock.ts'
 import { createElection } from './election.ts'
-import { listen } from './http/listen.ts'
+import { close, listen } from './http/listen.ts'
 import type { HttpPorts, Tokens } from './http/ports.ts'
 import { createHttpServer } from './http/server.ts'
 import { checkInfrastructure, type QueueUrls } from './infrastructure.ts'
@@ -89,7 +89,7 @@ export async function startController(configuration: Configuration, log: Logger)
     async stop() {
       Object.assign(readiness, { ready: false, why: 'Ending' })
       await election.stop()
-      await server.close()
+      await close(server)
       clients.destroy()
     },
   }

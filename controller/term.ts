@@ -116,7 +116,7 @@ function createTermLoop(
     runner: createEcsRunner(clients.ecs, configuration.CLUSTER, clock.nowMs),
     memory,
     pacers: {
-      runTask: createPacer(callRates.runTask, clock),
+      runTask: createPacer(callRates.runTask, clock, callRates.runTask / 2),
       stopTask: createPacer(callRates.stopTask, clock),
       describeTasks: createPacer(callRates.describeTasks, clock),
       listTasks: createPacer(callRates.listTasks, clock),

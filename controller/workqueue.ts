@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts'
 export type Workqueue = {
   /** Work on this key after `delayMs`; a key that is waiting already keeps the earlier time. */
   add(key: string, delayMs?: number): void
+  /** Work on this key next, before all that only wait to be looked at. */
+  addFirst(key: string): void
   /** Keys waiting or under way, and how late the oldest ready one is. */
   depth(): { waiting: number; ready: number; running: number; lagMs: number; dropped: number }
   /** No new work; resolves when what is under way has ended. */
@@ -32,6 +34,8 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
   const ready = new Map<string, number>()
   const running = new Set<string>()
   const again = new Map<string, number>()
+  // Keys that go before all others: a launch that has its token must not wait behind a flood of new records: tokens sent late arrive in a bunch.
+  const first = new Set<string>()
   const failures = new Map<string, { count: number; retryAtMs: number }>()
   let dropped = 0
   let stopping: (() => void) | undefined
@@ -50,6 +54,7 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
     if (waiting && waiting.readyAtMs <= dueMs) return
     if (!waiting && delayed.size + ready.size >= maxKeys) {
       dropped += 1
+      first.delete(key)
       return
     }
     waiting?.cancel()
@@ -68,12 +73,20 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
   }
 
   const pump = (): void => {
+    for (const key of first) if (ready.has(key) && hasRoom()) start(key)
     for (const key of ready.keys()) {
-      if (running.size >= concurrency || stopping) return
-      ready.delete(key)
-      running.add(key)
-      void run(key)
+      if (!hasRoom()) return
+      start(key)
     }
+  }
+
+  const hasRoom = (): boolean => running.size < concurrency && !stopping
+
+  const start = (key: string): void => {
+    first.delete(key)
+    ready.delete(key)
+    running.add(key)
+    void run(key)
   }
 
   const run = async (key: string): Promise<void> => {
@@ -96,6 +109,10 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
 
   return {
     add,
+    addFirst(key) {
+      first.add(key)
+      add(key)
+    },
     depth() {
       const [oldestMs] = ready.values()
       return {

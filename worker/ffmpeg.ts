@@ -181,10 +181,16 @@ const askProgram = async (
     onStdoutLine: (line) => lines.push(line),
   }).catch((error: Error): ChildEnd => ({ exitCode: null, signal: null, stderr: error.message }))
   options.signal.throwIfAborted()
+  // Killed, or too slow to answer: that says nothing about the program, and another attempt may fare better.
+  if (end.signal !== null || signal.aborted)
+    throw new WorkerError(
+      'FFMPEG_FAILED',
+      `${path} ${args.join(' ')} was ended by ${end.signal ?? 'a time-out of 20 s'}`,
+    )
   if (end.exitCode !== 0)
     throw new WorkerError(
       'FFMPEG_MISSING',
-      `${path} ${args.join(' ')} does not run here: ${end.stderr.trim().slice(-200) || (end.signal ?? `exit code ${end.exitCode}`)}`,
+      `${path} ${args.join(' ')} does not run here: ${end.stderr.trim().slice(-200) || `exit code ${end.exitCode}`}`,
     )
   return lines.join('\n')
 }

@@ -12,16 +12,18 @@ export type Pacer = {
 /**
  * A token bucket that keeps us under an AWS rate. It starts empty: what a former leader sent a moment ago still counts
  * in the account's own bucket.
- * @param perSecond tokens that come in a second; as many are kept at the most
+ * @param perSecond tokens that come in a second
+ * @param kept how many are kept at the most. The rest of AWS's own burst is what takes up the jitter between a token and
+ *   the arrival of its call; at full pace it never fills up again
  */
-export function createPacer(perSecond: number, clock: Clock): Pacer {
+export function createPacer(perSecond: number, clock: Clock, kept = perSecond): Pacer {
   let tokens = 0
   let atMs = clock.monotonicMs()
   let line: Promise<void> = Promise.resolve()
 
   const refill = (): void => {
     const nowMs = clock.monotonicMs()
-    tokens = Math.min(perSecond, tokens + ((nowMs - atMs) / 1000) * perSecond)
+    tokens = Math.min(kept, tokens + ((nowMs - atMs) / 1000) * perSecond)
     atMs = nowMs
   }
   const tryTake = (): boolean => {

@@ -25,3 +25,12 @@ export async function listen(server: Api, { host, port, tokens }: ListenOptions)
   const { address, family, port: listened } = server.server.address() as AddressInfo
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${listened}`
 }
+
+const lastAnswersMs = 1000
+
+/** Answers what has been asked; whoever holds a connection open after that, and asks nothing, does not hold up the end. */
+export async function close(server: Api): Promise<void> {
+  const cut = setTimeout(() => server.server.closeAllConnections(), lastAnswersMs)
+  await server.close()
+  clearTimeout(cut)
+}

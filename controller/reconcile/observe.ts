@@ -4,6 +4,8 @@ import type { Runner } from '../run/ecs.ts'
 import type { Memory } from './memory.ts'
 
 type Asked = { jobId: string; resolve: () => void; reject: (error: unknown) => void }
+/** Who waits for a look, by ARN. */
+type Line = Map<string, Asked[]>
 
 export type Observer = ReturnType<typeof createObserver>
 
@@ -22,15 +24,23 @@ export function createObserver(
   clock: Clock,
   onError: (error: unknown) => void,
 ) {
-  let gathered = new Map<string, Asked[]>()
+  // A job that waits for its look holds up others; a poll holds up nobody.
+  const wanted: Line = new Map()
+  const polled: Line = new Map()
 
+  /** Tokens are scarcer than looks: a batch is made up when there is one, so that all who wait meanwhile share it. */
   const send = async (): Promise<void> => {
-    const batch = [...gathered].slice(0, describeAtMost)
-    gathered = new Map([...gathered].slice(describeAtMost))
-    if (gathered.size > 0) void send()
+    await pacer.take()
+    const batch: Line = new Map()
+    for (const line of [wanted, polled])
+      for (const [arn, asked] of line) {
+        if (batch.size >= describeAtMost && !batch.has(arn)) break
+        batch.set(arn, [...(batch.get(arn) ?? []), ...asked])
+        line.delete(arn)
+      }
+    if (wanted.size + polled.size > 0) void send()
     try {
-      await pacer.take()
-      const looks = await runner.describe(batch.map(([arn]) => arn))
+      const looks = await runner.describe([...batch.keys()])
       for (const [arn, asked] of batch)
         for (const { jobId, resolve } of asked) {
           memory.learn(jobId, arn, looks.get(arn))
@@ -41,16 +51,16 @@ export function createObserver(
     }
   }
 
-  const lookAtTask = (jobId: string, arn: string): Promise<void> =>
+  const lookAtTask = (jobId: string, arn: string, line: Line): Promise<void> =>
     new Promise((resolve, reject) => {
-      if (gathered.size === 0) clock.after(gatherMs, () => void send())
-      gathered.set(arn, [...(gathered.get(arn) ?? []), { jobId, resolve, reject }])
+      if (wanted.size + polled.size === 0) clock.after(gatherMs, () => void send())
+      line.set(arn, [...(line.get(arn) ?? []), { jobId, resolve, reject }])
     })
 
   return {
     /** Looks at every known task of a job. */
     async look(jobId: string): Promise<void> {
-      await Promise.all(memory.arnsOf(jobId).map((arn) => lookAtTask(jobId, arn)))
+      await Promise.all(memory.arnsOf(jobId).map((arn) => lookAtTask(jobId, arn, wanted)))
     },
 
     /**
@@ -64,7 +74,7 @@ export function createObserver(
         was: signature(memory, jobId),
       }))
       // A call that failed leaves its tasks as they were; the others have news all the same.
-      const looks = await Promise.allSettled(before.map(({ jobId, arn }) => lookAtTask(jobId, arn)))
+      const looks = await Promise.allSettled(before.map(({ jobId, arn }) => lookAtTask(jobId, arn, polled)))
       const failed = looks.find((look) => look.status === 'rejected')
       if (failed) onError(failed.reason)
       return before

@@ -202,7 +202,13 @@ describe('a look at a task', () => {
         { name: 'logs', exitCode: 0 },
         { name: 'main', exitCode: 3, reason: 'its own' },
       ],
-      overrides: { containerOverrides: [{ name: 'main' }] },
+      // ECS answers with an override for every container, empty for those that nobody named.
+      overrides: {
+        containerOverrides: [
+          { name: 'logs', environment: [] },
+          { name: 'main', environment: [{ name: 'FENCE' }] },
+        ],
+      },
     }
     expect(lookAt(sidecars, nowMs).stop).toMatchObject({
       exitCode: 3,

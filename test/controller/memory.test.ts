@@ -317,6 +317,16 @@ describe('strays', () => {
 })
 
 describe('what counts as used', () => {
+  test.each(['Pending', 'Submitted', 'Succeeded', 'Cancelled'] as const)(
+    'a job in a launch keeps its slot though somebody wrote %s over its phase',
+    (phase) => {
+      const { memory } = start()
+      memory.track(running())
+      memory.track(running({ phase }))
+      expect(memory.usage()).toMatchObject({ running: 1, vcpu: 1 })
+    },
+  )
+
   test('live jobs by the size of their task, and what was granted', () => {
     const { memory } = start()
     memory.track(running({ attempts: [attempt({ cpu: 4096 })], settings: settings({ queue: 'batch' }) }))

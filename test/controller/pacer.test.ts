@@ -29,6 +29,13 @@ test('keeps the tokens of one second, however long nobody takes any', async () =
   expect(Array.from({ length: 25 }, () => pacer.tryTake()).filter(Boolean)).toHaveLength(perSecond)
 })
 
+test('keeps fewer where it is told so', async () => {
+  const clock = createVirtualClock()
+  const pacer = createPacer(perSecond, clock, 10)
+  await clock.pass(3600 * secondMs)
+  expect(pacer.available()).toBe(10)
+})
+
 test('looking takes nothing', async () => {
   const clock = createVirtualClock()
   const pacer = createPacer(perSecond, clock)

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { judge } from '../../controller/reconcile/outcome.ts'
 import { type Item, readStored } from '../../controller/store/stored.ts'
 import { makeUid } from '../../schemas/ids.ts'
+import type { Job } from '../../schemas/job.ts'
 import {
   acceptedMs,
   finished,
@@ -40,6 +41,17 @@ describe('what stands under an id', () => {
   test('finished and asked for again: submitted, with its life before', () => {
     const item: Item = { ...finished('Failed'), phase: 'Submitted' }
     expect(readStored(item)).toMatchObject({ is: 'submitted', old: { uid, lastAttempt: 1 } })
+  })
+
+  test('members that a later version has added are kept, and break nothing', () => {
+    const later = running({
+      attempts: running().attempts.map((attempt) => ({ ...attempt, later: 1 })),
+      settings: { ...settings(), later: 2 } as Job['settings'],
+    })
+    expect(readStored({ ...later })).toMatchObject({
+      is: 'accepted',
+      job: { attempts: [{ later: 1 }], settings: { later: 2 } },
+    })
   })
 
   test('Submitted over a live one is an edit like any other', () => {

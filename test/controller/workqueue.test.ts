@@ -39,6 +39,26 @@ test('a key without a delay is worked on at once', async () => {
   expect(began).toEqual(['a@0'])
 })
 
+test('a key that goes first goes before all that wait, but interrupts nobody', async () => {
+  const { clock, queue, began } = start({ concurrency: 1, workMs: 10 })
+  for (const key of ['a', 'b', 'c']) queue.add(key)
+  queue.addFirst('launch')
+  queue.addFirst('c')
+  await clock.pass(100)
+  expect(began).toEqual(['a@0', 'launch@10', 'c@20', 'b@30'])
+})
+
+test('a key that goes first still waits for its retry', async () => {
+  let fails = true
+  const { clock, queue, began } = start({ fails: () => fails })
+  queue.add('a')
+  await clock.settle()
+  fails = false
+  queue.addFirst('a')
+  await clock.pass(1000)
+  expect(began).toEqual(['a@0', 'a@200'])
+})
+
 test('a key with a delay is worked on when its time has come, and not a millisecond earlier', async () => {
   const { clock, queue, began } = start()
   queue.add('a', 100)

@@ -101,6 +101,7 @@ export function createWatch(settings: WatchSettings) {
       nowMs,
       installation: settings.installation,
       task: taskOf,
+      tasksOf: (startedBy) => settings.tasks().filter((task) => task.startedBy === startedBy),
       ledMs: nowMs - (ledSinceMs.get(actor) ?? nowMs),
       skewMs: settings.skewMs,
     })

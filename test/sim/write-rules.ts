@@ -9,6 +9,7 @@ export type Truth = {
   nowMs: number
   installation: string
   task(arn: string): ModelTask | undefined
+  tasksOf(startedBy: string): readonly ModelTask[]
   /** For how long the process that writes may have led: since it first did. */
   ledMs: number
   /** How far two clocks of controllers may be apart. */
@@ -43,7 +44,7 @@ type Parts = {
 type Rule = (before: Parts, after: Parts, truth: Truth) => BrokenRule | undefined
 
 /** Rules of one write of a controller, by the record before and after it. */
-const rules: readonly Rule[] = [ownTask, counted, backedOff, notEarly, earned]
+const rules: readonly Rule[] = [ownTask, outlived, counted, backedOff, notEarly, earned]
 
 /** What a write of a controller does to a record that it must not do, if anything. */
 export function brokenRule(before: object, after: object, truth: Truth): BrokenRule | undefined {
@@ -88,6 +89,24 @@ function ownTask(before: Parts, after: Parts, { task, installation }: Truth): Br
         invariant: 'I1',
         message: `${after.jobId}: ${after.taskArn}, started by ${startedBy}, stands as the task of ${after.fence}`,
       }
+}
+
+/**
+ * Absence is not death, and neither is being told to stop: a launch ends when its task has stopped. Only a launch that was
+ * refused may leave a hidden task, of a kind that exits at its claim.
+ */
+function outlived(before: Parts, after: Parts, { tasksOf, installation }: Truth): BrokenRule | undefined {
+  if (before.fence === undefined || before.fence === after.fence || before.uid !== after.uid) return undefined
+  if (after.reason === 'Capacity') return undefined
+  const alive = tasksOf(`${installation}/${after.jobId}/${before.fence}`).find(
+    ({ lastStatus }) => lastStatus !== 'STOPPED',
+  )
+  return alive
+    ? {
+        invariant: 'I1',
+        message: `${before.fence} of ${after.jobId} ended with ${after.phase}/${after.reason} while ${alive.arn} is ${alive.lastStatus}`,
+      }
+    : undefined
 }
 
 /** I2: an attempt that is followed by another one is taken from a budget, unless the user suspended it. */

@@ -48,7 +48,11 @@ test('of two controllers one leads, and the other one serves status and API', as
   const created = await fetch(`${second.url()}/jobs`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jobId: 'by-standby', kind: 'container', spec: { params: { taskDefinition: 'worker' } } }),
+    body: JSON.stringify({
+      jobId: 'by-standby',
+      kind: 'container',
+      spec: { params: { taskDefinition: 'worker' } },
+    }),
   })
   expect(created.status).toBeLessThan(300)
   // The leader finds what the other one was given.

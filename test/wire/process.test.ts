@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { spawnController } from '../support/controller.ts'
@@ -28,6 +30,18 @@ test('SIGTERM while a job runs: it ends in order within ten seconds, the task li
   const second = spawnController(operator.aws)
   expect(await operator.phase('outlives', 'Succeeded')).toMatchObject({ lastAttempt: 1, lastLaunch: 1 })
   await second.end('SIGTERM')
+})
+
+test('a connection on which nobody says anything does not hold up the end', async () => {
+  const controller = spawnController(operator.aws)
+  const url = new URL(await until('the controller to listen', () => controller.url()))
+  const silent = connect(Number(url.port), url.hostname)
+  await once(silent, 'connect')
+  silent.on('error', () => undefined)
+  const startedMs = performance.now()
+  expect(await controller.end('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(performance.now() - startedMs).toBeLessThan(6000)
+  silent.destroy()
 })
 
 test.each([
@@ -69,7 +83,9 @@ test('while the table does not answer nothing more is received; afterwards every
         }),
       }),
     )
-  await until('the outage to be noticed', () => controller.lines().some((line) => line.where === 'intake'))
+  await until('the outage to be noticed', () =>
+    controller.lines().some(({ msg, where }) => where === 'intake' || /lease cannot/.test(String(msg))),
+  )
   const before = received
   await new Promise((resolve) => setTimeout(resolve, 2000))
   // One consumer waits for the table; the other, which had nothing to do, may still be in its long poll.

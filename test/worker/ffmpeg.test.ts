@@ -45,6 +45,11 @@ describe('ffmpeg is found', () => {
   })
 })
 
+test('killed while it is asked: says nothing about the program, so it is tried again', async () => {
+  const ffmpegPath = disguise('killed', '-version) kill -KILL $$;;')
+  await expect(find({ ffmpegPath })).rejects.toMatchObject({ code: 'FFMPEG_FAILED', exitCode: 70 })
+})
+
 describe('ffmpeg is refused with 78', () => {
   test.each(['ffmpegPath', 'ffprobePath'] as const)(
     'where %s is no program: nothing else is tried',

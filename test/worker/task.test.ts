@@ -128,6 +128,11 @@ describe('a task that holds the job', () => {
     expect(await workshop.leftovers(jobId)).toEqual([])
   })
 
+  test('works on the kind that the job was accepted with, whatever somebody made of it since', async () => {
+    await workshop.putJob('renamed', { kind: 'transcode' }, { kind: 'torrent' })
+    await expect(runWith('renamed', greet)).resolves.toBe(0)
+  })
+
   test.each<[string, Record<string, unknown>, string, RegExp]>([
     ['settings that are missing', { settings: undefined }, 'RECORD_INVALID', /settings/],
     ['a kind that it does not know', { kind: 'torrent' }, 'KIND_UNKNOWN', /torrent/],

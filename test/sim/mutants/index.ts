@@ -133,7 +133,7 @@ export const mutants: readonly Mutant[] = [
     file: './21-stop-asked-once.patch',
     name: 'stop-asked-once',
     what: 'A StopTask that failed is never sent again',
-    caughtBy: 'sim',
+    caughtBy: 'test/controller/decide.test.ts',
   },
   {
     file: './22-numbers-restart.patch',
@@ -157,7 +157,7 @@ export const mutants: readonly Mutant[] = [
     file: './25-grace-from-launch.patch',
     name: 'grace-from-launch',
     what: 'The grace of a missing task counts from the launch, not from when it was first missing',
-    caughtBy: 'sim',
+    caughtBy: 'test/controller/decide.test.ts',
   },
   {
     file: './26-backed-off-for-ever.patch',
@@ -181,7 +181,7 @@ export const mutants: readonly Mutant[] = [
     file: './29-old-listing-believed.patch',
     name: 'old-listing-believed',
     what: 'A listing from before the refusal is taken as proof that nothing runs',
-    caughtBy: 'sim',
+    caughtBy: 'test/controller/decide.test.ts',
   },
   {
     file: './30-slot-leaked.patch',
@@ -259,7 +259,7 @@ export const mutants: readonly Mutant[] = [
     file: './42-attempt-timeout-never.patch',
     name: 'attempt-timeout-never',
     what: 'attemptTimeout is checked only while a task starts',
-    caughtBy: 'sim',
+    caughtBy: 'test/controller/decide.test.ts',
   },
   {
     file: './43-message-overwrites-record.patch',
@@ -283,7 +283,7 @@ export const mutants: readonly Mutant[] = [
     file: './46-relaunch-after-done.patch',
     name: 'relaunch-after-done',
     what: 'A launch that nothing was found of is made again though its worker had reported',
-    caughtBy: 'sim',
+    caughtBy: 'test/controller/decide.test.ts',
   },
   {
     file: './47-budget-off-by-one.patch',
