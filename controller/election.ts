@@ -51,6 +51,7 @@ export function createElection(ports: ElectionPorts): Election {
   const stopping = new AbortController()
   const ends: Promise<void>[] = []
   let held: Held | undefined
+  let followed: string | undefined
   let unchanged: { state: string; sinceMs: number } | undefined
   let standsAsideUntilMs = 0
   let settle: () => void = () => undefined
@@ -72,12 +73,23 @@ export function createElection(ports: ElectionPorts): Election {
     const patienceMs = Math.max(leaseMs, lease?.leaseMs ?? 0)
     const isAside = nowMs < standsAsideUntilMs
     if (isAside || (!isFree && nowMs - unchanged.sinceMs < patienceMs)) {
+      if (unchanged.sinceMs === nowMs) standsBy(lease, patienceMs)
       settle()
       return
     }
     const taken = await store.take(read, id, leaseMs)
     unchanged = undefined
     if (taken) begin(taken, actUntil(nowMs))
+  }
+
+  /** Said once for every holder, so that somebody who restarts a killed controller knows what it waits for. */
+  function standsBy(lease: Lease | undefined, patienceMs: number): void {
+    if (lease?.holder === followed) return
+    followed = lease?.holder
+    log.info(
+      { holder: lease?.holder, term: lease?.term },
+      `stands by: ${lease?.holder ?? 'somebody'} leads; leads itself after ${patienceMs / 1000} s without a sign of it`,
+    )
   }
 
   function begin(lease: Lease, actUntilMs: number): void {

@@ -33,52 +33,71 @@ export type Send = (command: Command, options?: { abortSignal?: AbortSignal }) =
 /** How long a client waits for an answer, like the ones of the controller. */
 const requestTimeoutMs = 10_000
 
+type Trip = {
+  call: Call
+  command: Command
+  resolve: (output: object) => void
+  reject: (error: unknown) => void
+}
+
 /**
  * The way between one process and one service: latency, refusals, replies that are lost after the effect, requests that
  * arrive late. A process that died gets no answers, but what it sent still has its effect.
  */
 export function connect(process: SimProcess, name: string, service: Service, wire: Wire): Send {
+  function arrive({ call, command, resolve, reject }: Trip, isAnswered: boolean): void {
+    let reply: () => void
+    try {
+      const output = wire.effect(call, () => service.execute(command))
+      reply = () => resolve(output)
+    } catch (error) {
+      reply = () => reject(error)
+    }
+    if (!isAnswered) return
+    const backMs = wire.latencyMs()
+    // Most replies take no time of their own: it is cheaper, and the way there has been long enough.
+    if (backMs < 2) process.deliver(reply)
+    else wire.time.after(backMs, () => process.deliver(reply))
+  }
+
+  function refuse({ call, reject }: Trip, error: Error): void {
+    wire.onRefused(call, error.name)
+    wire.time.after(wire.latencyMs(), () => process.deliver(() => reject(error)))
+  }
+
+  function giveUp({ reject }: Trip): void {
+    wire.time.after(requestTimeoutMs, () => process.deliver(() => reject(timeoutError())))
+  }
+
+  function travel(trip: Trip): void {
+    const fate = wire.fateOf(trip.call)
+    switch (fate.is) {
+      case 'normal':
+        wire.time.after(wire.latencyMs(), () => arrive(trip, true))
+        return
+      case 'throttled':
+        refuse(trip, throttle(name))
+        return
+      case 'failed':
+        refuse(trip, serverError())
+        return
+      case 'replyLost':
+        wire.time.after(wire.latencyMs(), () => arrive(trip, false))
+        giveUp(trip)
+        return
+      case 'late':
+        wire.time.after(requestTimeoutMs + fate.lateMs, () => arrive(trip, false))
+        giveUp(trip)
+        return
+      default:
+        throw fate satisfies never
+    }
+  }
+
   return (command) =>
     new Promise((resolve, reject) => {
       const action = command.constructor.name.replace(/Command$/, '')
-      const call: Call = { process, service: name, action, input: command.input }
-      const fate = wire.fateOf(call)
-      const arrive = (isAnswered: boolean): void => {
-        let reply: () => void
-        try {
-          const output = wire.effect(call, () => service.execute(command))
-          reply = () => resolve(output)
-        } catch (error) {
-          reply = () => reject(error)
-        }
-        if (!isAnswered) return
-        const backMs = wire.latencyMs()
-        // Most replies take no time of their own: it is cheaper, and the way there has been long enough.
-        if (backMs < 2) process.deliver(reply)
-        else wire.time.after(backMs, () => process.deliver(reply))
-      }
-      const refuse = (error: Error): void => {
-        wire.onRefused(call, error.name)
-        wire.time.after(wire.latencyMs(), () => process.deliver(() => reject(error)))
-      }
-      const giveUp = (): unknown =>
-        wire.time.after(requestTimeoutMs, () => process.deliver(() => reject(timeoutError())))
-      switch (fate.is) {
-        case 'normal':
-          return void wire.time.after(wire.latencyMs(), () => arrive(true))
-        case 'throttled':
-          return refuse(throttle(name))
-        case 'failed':
-          return refuse(serverError())
-        case 'replyLost':
-          wire.time.after(wire.latencyMs(), () => arrive(false))
-          return void giveUp()
-        case 'late':
-          wire.time.after(requestTimeoutMs + fate.lateMs, () => arrive(false))
-          return void giveUp()
-        default:
-          throw fate satisfies never
-      }
+      travel({ call: { process, service: name, action, input: command.input }, command, resolve, reject })
     })
 }
 

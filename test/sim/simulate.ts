@@ -245,6 +245,10 @@ async function checkQuiet(world: World, requests: Requests, failed: () => boolea
   if (failed()) return
   if (writes > 0) world.fail('I12', `${writes} writes of records after everything had ended`)
   if (ecs.tasks().length > launches) world.fail('I12', 'A launch after everything had ended')
+  for (const { name, process, leader } of world.controllers) {
+    const slots = process.state === 'running' ? (leader()?.status().limits.running ?? 0) : 0
+    if (slots > 0) world.fail('I7', `${name} counts ${slots} live jobs after everything had ended`)
+  }
   if (left().length > 0)
     world.fail('I4', `${left().length} messages are left: ${left()[0]?.body.slice(0, 300)}`)
   const aside = sqs.messages(world.queueUrl(names.jobsDlq))

@@ -202,7 +202,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     const visibleAtMostMs = plan.graceS * 800
     return {
       answer,
-      hiddenTask: answer !== 'task' && answer !== 'permanent' && faults.strikes('taskDespiteFailure'),
+      hiddenTask: answer !== 'task' && answer !== 'permanent' && isHiddenTask(),
       describedAfterMs: faults.strikes('missingAfterRunTask') ? tail(random, 1000, visibleAtMostMs) : 0,
       listedAfterMs: faults.strikes('listedLate') ? tail(random, 1000, visibleAtMostMs) : 0,
       startMs: stuck
@@ -218,6 +218,13 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
           ])
         : undefined,
     }
+  }
+
+  /** Refusals are rare already: where this fault belongs to the run, half of them hide a task. */
+  function isHiddenTask(): boolean {
+    const isHidden = !faults.healed() && faults.has('taskDespiteFailure') && random.once(2)
+    if (isHidden) faults.note('taskDespiteFailure')
+    return isHidden
   }
 
   function onRunning(task: ModelTask): void {

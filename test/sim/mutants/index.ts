@@ -108,7 +108,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: './17-orphans-stay.patch',
     name: 'orphans-stay',
-    what: 'The sweep only looks for jobs without a task, never for tasks without a job',
+    what: 'The sweep looks for jobs without a task, never for tasks without a job',
     caughtBy: 'sim',
   },
   {
