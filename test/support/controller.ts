@@ -33,6 +33,8 @@ export function spawnController(
     },
   })
   const exited = once(child, 'exit')
+  children.add(child)
+  child.once('exit', () => children.delete(child))
   let output = ''
   let errors = ''
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -62,6 +64,12 @@ export function spawnController(
     exited,
   }
 }
+
+// A test that fails halfway leaves no controller behind.
+const children = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
 
 /** Settings of a controller for tests: any free port, quick polls, and a grace as short as the local clock allows. */
 export const controllerEnvironment = (aws: TestAws): Record<string, string> => ({
