@@ -92,7 +92,7 @@ export function createWatch(settings: WatchSettings) {
     checkNumbers(before, after)
     checkCounts(after)
     checkCost(after)
-    checkLimits(after)
+    checkLimits(before, after)
   }
 
   function checkRules(actor: string, before: Record_, after: Record_): void {
@@ -207,8 +207,9 @@ export function createWatch(settings: WatchSettings) {
   }
 
   /** I7: what is admitted never exceeds the limits, except by what an old leader had in flight. */
-  function checkLimits(after: Record_): void {
-    if (after.fence === undefined || !isLive(String(after.phase)) || settings.isOverlap()) return
+  function checkLimits(before: Record_, after: Record_): void {
+    // Only a launch that begins: one that a user hid under another phase comes back by itself.
+    if (after.fence === undefined || after.fence === before.fence || settings.isOverlap()) return
     let running = 0
     let vcpu = 0
     const queues = new Map<string, { running: number; vcpu: number }>()

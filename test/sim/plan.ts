@@ -36,18 +36,18 @@ const isLong = (faults: Faults): boolean => [...hourLong].some(faults.has)
 
 /** Coarse times in most runs, because a virtual hour of looking every 200 ms costs more than all else; the real ones in some. */
 export function drawPlan(random: Random, faults: Faults): Plan {
-  const coarse = random.below(40) > 0
+  const coarse = random.below(200) > 0
   const twoLeaders = faults.has('twoLeaders') && random.once(2)
   if (twoLeaders) faults.note('twoLeaders')
-  const isLongRun = isLong(faults) || random.once(20)
+  const isLongRun = isLong(faults) || random.once(60)
   return {
-    jobs: 5 + random.below(6),
+    jobs: 5 + random.below(3),
     twoLeaders,
     controllers: random.once(3) && !twoLeaders ? 1 : 2,
-    faultsMs: isLongRun ? random.pick([70, 100, 150]) * minuteMs : random.pick([3, 6, 12, 20]) * minuteMs,
+    faultsMs: isLongRun ? random.pick([66, 80, 120]) * minuteMs : random.pick([3, 5, 9, 15]) * minuteMs,
     graceS: random.pick([60, 120, 360]),
-    leaseS: random.pick([10, 20, 40]),
-    pollS: random.pick([5, 15]),
+    leaseS: random.pick([12, 24, 48]),
+    pollS: random.pick([10, 30]),
     resyncS: random.pick([20, 60]),
     sweepMs: 5 * minuteMs,
     maxRunning: random.pick([3, 5, 100]),
@@ -60,12 +60,12 @@ export function drawPlan(random: Random, faults: Faults): Plan {
     ]),
     times: coarse
       ? {
-          submittedMs: 9000,
-          dueMs: 8000,
-          admitMs: 9000,
-          publishMs: 120_000,
-          listPassMs: 12_000,
-          housekeepingMs: 30_000,
+          submittedMs: 20_000,
+          dueMs: 15_000,
+          admitMs: 20_000,
+          publishMs: 240_000,
+          listPassMs: 20_000,
+          housekeepingMs: 45_000,
         }
       : { submittedMs: 200, dueMs: 500, admitMs: 1000, publishMs: 5000, listPassMs: 1000 },
   }
