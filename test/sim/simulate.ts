@@ -186,7 +186,7 @@ function cancelSome(world: World): void {
     scheduler.after(tail(random, 0, 5 * minuteMs), () => {
       const now = world.record(jobId)
       const spec = now?.spec as Record<string, unknown> | undefined
-      if (random.once(2)) void world.httpJobs.edit(jobId, { wish: 'cancel' })
+      if (random.once(2)) world.httpJobs.edit(jobId, { wish: 'cancel' }).catch(() => undefined)
       else if (now && spec && !isTerminal(String(now.phase)))
         world.userWrites(jobId, { ...now, spec: { ...spec, cancel: true } })
     })
