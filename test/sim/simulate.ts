@@ -183,7 +183,7 @@ function cancelSome(world: World): void {
     if (isTerminal(String(record.phase)) || !random.once(2)) continue
     faults.note('cancelAfterHealing')
     const jobId = String(record.jobId)
-    scheduler.after(tail(random, 0, 5 * minuteMs), () => {
+    scheduler.after(tail(random, 0, 2 * minuteMs), () => {
       const now = world.record(jobId)
       const spec = now?.spec as Record<string, unknown> | undefined
       if (random.once(2)) world.httpJobs.edit(jobId, { wish: 'cancel' }).catch(() => undefined)
@@ -236,8 +236,9 @@ async function checkQuiet(world: World, requests: Requests, failed: () => boolea
   const left = () =>
     [names.jobsQueue, names.taskEventsQueue].flatMap((queue) => sqs.messages(world.queueUrl(queue)))
   // Events of the last tasks are still on their way, and what was received before a crash comes again.
-  await scheduler.run(scheduler.nowMs() + quietForMs, failed)
-  await scheduler.run(scheduler.nowMs() + 4 * quietForMs, () => failed() || left().length === 0)
+  await scheduler.run(scheduler.nowMs() + 3 * minuteMs, failed)
+  const isCalm = () => scheduler.fired() % 32 === 0 && left().length === 0
+  await scheduler.run(scheduler.nowMs() + 5 * quietForMs, () => failed() || isCalm())
   const launches = ecs.tasks().length
   let writes = 0
   dynamo.onWrite(({ table }) => {

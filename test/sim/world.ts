@@ -305,7 +305,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
         : createLeaseStore({ send: sends.dynamo } as unknown as Dynamo, names.controlTable),
       id: name,
       leaseMs: plan.leaseS * 1000,
-      lookEveryMs: 8000,
+      lookEveryMs: 12_000,
       clock: process.clock,
       log,
       async lead(term) {
