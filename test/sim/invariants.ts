@@ -58,6 +58,7 @@ export function createWatch(settings: WatchSettings) {
   const fences = new Map<string, number>()
   const claims = new Map<string, string>()
   const working = new Map<string, ModelTask>()
+  let hiddenUntilMs = 0
   const buckets = new Map<string, { tokens: number; atMs: number }>()
   const ledSinceMs = new Map<string, number>()
   const knownTasks = new Map<string, Set<string>>()
@@ -208,8 +209,11 @@ export function createWatch(settings: WatchSettings) {
 
   /** I7: what is admitted never exceeds the limits, except by what an old leader had in flight. */
   function checkLimits(before: Record_, after: Record_): void {
-    // Only a launch that begins: one that a user hid under another phase comes back by itself.
-    if (after.fence === undefined || after.fence === before.fence || settings.isOverlap()) return
+    const nowMs = settings.nowMs()
+    // A launch that a user hid under another phase while nobody led, and that was found and put right a moment ago.
+    if (after.fence === before.fence && !isLive(String(before.phase))) hiddenUntilMs = nowMs + 60_000
+    if (after.fence === undefined || after.fence === before.fence) return
+    if (settings.isOverlap() || nowMs < hiddenUntilMs) return
     let running = 0
     let vcpu = 0
     const queues = new Map<string, { running: number; vcpu: number }>()
@@ -256,6 +260,7 @@ export function createWatch(settings: WatchSettings) {
   }
 
   function works(life: string, task: ModelTask): void {
+    if (settings.isDamaged(life.split('/')[0] ?? '')) return
     const other = working.get(life)
     if (other !== undefined && other.arn !== task.arn)
       fail('I1', `${life}: ${task.arn} works while ${other.arn} does`)
