@@ -1,13 +1,26 @@
 import { beforeEach, expect, test } from 'vitest'
 import { createPacer } from '../../controller/admit/pacer.ts'
-import { createMemory } from '../../controller/reconcile/memory.ts'
+import { createMemory, type Memory } from '../../controller/reconcile/memory.ts'
 import { type ReconcilePorts, reconcile } from '../../controller/reconcile/reconcile.ts'
 import { lookAt, type TaskLook } from '../../controller/run/answers.ts'
 import type { Runner } from '../../controller/run/ecs.ts'
 import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
 import type { Job } from '../../schemas/job.ts'
 import { defaultPrices } from '../../schemas/prices.ts'
-import { acceptedMs, arn, at, claim, jobId, minuteMs, report, running, started } from '../support/job.ts'
+import {
+  acceptedMs,
+  arn,
+  at,
+  claim,
+  finished,
+  job,
+  jobId,
+  minuteMs,
+  report,
+  running,
+  settings,
+  started,
+} from '../support/job.ts'
 import { testPolicy } from '../support/policy.ts'
 import { createRandom } from '../support/random.ts'
 import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts'
@@ -22,6 +35,8 @@ let dynamo: DynamoModel
 let look: TaskLook | undefined
 let afterLook: Partial<Job>
 let afterRead: Partial<Job>
+let memory: Memory
+let stopped: string[]
 
 beforeEach(() => {
   clock = createVirtualClock()
@@ -32,6 +47,7 @@ beforeEach(() => {
   look = undefined
   afterLook = {}
   afterRead = {}
+  stopped = []
 })
 
 const stored = (): Partial<Job> => dynamo.item(table, jobId) ?? {}
@@ -43,7 +59,7 @@ const workerWrites = (words: Partial<Job>): void => {
 /** A leader that knows the job and its task, one step before what the test is about. */
 async function leaderOf(job: Job): Promise<() => Promise<unknown>> {
   dynamo.put(table, { ...job })
-  const memory = createMemory(clock, testPolicy().visibilityGraceMs)
+  memory = createMemory(clock, testPolicy().visibilityGraceMs)
   const store = createJobStore(
     { send: async (command: { input: object }) => dynamo.execute(command) } as unknown as Dynamo,
     table,
@@ -55,9 +71,17 @@ async function leaderOf(job: Job): Promise<() => Promise<unknown>> {
   const runner: Runner = {
     runTask: unused,
     describe: unused,
-    stop: unused,
+    async stop(task) {
+      stopped.push(task)
+    },
     list: unused,
-    template: unused,
+    template: () =>
+      Promise.resolve({
+        taskDefinition: 'worker:3',
+        container: 'worker',
+        logPrefix: undefined,
+        architecture: 'x86_64',
+      }),
   }
   const ports: ReconcilePorts = {
     jobs: {
@@ -153,4 +177,28 @@ test('a heartbeat that arrives after the record was read holds up giving a missi
   afterRead = { progress: { beat: 2, at: at(2 * minuteMs) } }
   await expect(step()).rejects.toThrow(expect.objectContaining({ name: 'LostRace' }))
   expect(stored()).toMatchObject({ phase: 'Stopping' })
+})
+
+test('a job that was edited after admission is not launched as a larger one than was let in', async () => {
+  const larger = job({ settings: settings({ resources: { cpu: 2048, memory: 4096 } }) })
+  const step = await leaderOf(larger)
+  await clock.pass(1000)
+  memory.grant(jobId, { queue: 'default', vcpu: 1 })
+  await step()
+  expect(stored().phase).toBe('Pending')
+  expect(memory.usage().running).toBe(0)
+  memory.grant(jobId, { queue: 'default', vcpu: 2 })
+  await step()
+  expect(stored()).toMatchObject({ phase: 'Starting', attempts: [{ cpu: 2048 }] })
+})
+
+test('a live task of a finished job is stopped, though its record was damaged since', async () => {
+  const step = await leaderOf(finished())
+  dynamo.put(table, { ...stored(), attempts: 'gone' })
+  look = lookAt({ taskArn: arn, lastStatus: 'RUNNING', desiredStatus: 'RUNNING' }, acceptedMs)
+  memory.addStray(jobId, arn, 'RUNNING')
+  await clock.pass(1000)
+  await step()
+  expect(stopped).toEqual([arn])
+  expect(stored().phase).toBe('Succeeded')
 })
