@@ -36,6 +36,7 @@ const ports = (jobs: unknown, answer: RunAnswer | undefined): ActPorts =>
       setAttention: () => undefined,
       watched: () => undefined,
       dropGrant: () => true,
+      grantOf: () => undefined,
     },
     pacers: {},
     clock: { nowMs: () => nowMs },
