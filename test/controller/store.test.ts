@@ -8,7 +8,6 @@ import { createEcsRunner } from '../../controller/run/ecs.ts'
 import type { Submission } from '../../controller/store/jobs.ts'
 import { type Item, readStored } from '../../controller/store/stored.ts'
 import type { Job } from '../../schemas/job.ts'
-import { defaultPrices } from '../../schemas/prices.ts'
 import {
   acceptedMs,
   arn,
@@ -26,6 +25,7 @@ import {
   stop,
   uid,
 } from '../support/job.ts'
+import { testLaunch } from '../support/launch.ts'
 import { startTestTable, type TestTable } from '../support/table.ts'
 import { createVirtualClock } from '../support/virtual-clock.ts'
 
@@ -170,17 +170,7 @@ describe('the steps of the controller hold only on what they were decided on', (
     memory: createMemory(clock, 360_000),
     pacers: { runTask: createPacer(20, clock), stopTask: createPacer(20, clock) },
     clock,
-    launch: {
-      installation: 'test',
-      cluster: 'jobs',
-      subnets: [],
-      securityGroups: [],
-      assignPublicIp: 'DISABLED',
-      prices: defaultPrices,
-      vcpuCeiling: () => 6,
-      workerFamily: 'worker',
-      workerContainer: 'worker',
-    },
+    launch: testLaunch,
     wantListPass: nothing,
     onUnanswered: nothing,
     onLaunch: nothing,

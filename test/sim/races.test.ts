@@ -6,7 +6,6 @@ import { lookAt, type TaskLook } from '../../controller/run/answers.ts'
 import type { Runner } from '../../controller/run/ecs.ts'
 import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
 import type { Job } from '../../schemas/job.ts'
-import { defaultPrices } from '../../schemas/prices.ts'
 import {
   acceptedMs,
   arn,
@@ -21,6 +20,7 @@ import {
   settings,
   started,
 } from '../support/job.ts'
+import { testLaunch } from '../support/launch.ts'
 import { testPolicy } from '../support/policy.ts'
 import { createRandom } from '../support/random.ts'
 import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts'
@@ -104,17 +104,7 @@ async function leaderOf(job: Job): Promise<() => Promise<unknown>> {
     policy: testPolicy(),
     clock,
     pacers: { runTask: createPacer(20, clock), stopTask: createPacer(20, clock) },
-    launch: {
-      installation: 'test',
-      cluster: 'jobs',
-      subnets: [],
-      securityGroups: [],
-      assignPublicIp: 'DISABLED',
-      prices: defaultPrices,
-      vcpuCeiling: () => 6,
-      workerFamily: 'worker',
-      workerContainer: 'worker',
-    },
+    launch: testLaunch,
     randomId: () => 'abcdefghijkl',
     headInput: unused,
     wantListPass: nobody,

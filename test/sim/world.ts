@@ -1,26 +1,26 @@
 import { createElection, type Election } from '../../controller/election.ts'
 import type { Logger } from '../../controller/log.ts'
 import { createMetrics } from '../../controller/metrics.ts'
-import type { Dynamo } from '../../controller/store/jobs.ts'
-import { createJobStore } from '../../controller/store/jobs.ts'
-import { createLeaseStore, type LeaseStore } from '../../controller/store/lease.ts'
+import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
+import { createLeaseStore } from '../../controller/store/lease.ts'
 import { type Leader, lead, type TermClients } from '../../controller/term.ts'
-import type { Configuration } from '../../schemas/configuration.ts'
 import { parseStartedBy } from '../../schemas/ids.ts'
-import { readConfiguration } from '../../schemas/read-configuration.ts'
 import { logStreamPrefix, resourceNames } from '../../schemas/resources.ts'
 import { createRandom, type Random } from '../support/random.ts'
 import { createDynamoModel } from './aws/dynamo.ts'
 import { createEcsModel } from './aws/ecs.ts'
 import { ModelGap } from './aws/errors.ts'
-import type { DynamoModel, LaunchFate, ModelTask, S3Model, SqsModel } from './aws/ports.ts'
+import type { DynamoModel, ModelTask, S3Model, SqsModel } from './aws/ports.ts'
 import { createS3Model } from './aws/s3.ts'
 import { createSqsModel, modelQueueUrl as queueUrl } from './aws/sqs.ts'
+import { configurationOf, every, leaseOfItsOwn } from './deployment.ts'
+import { drawLaunchFate } from './fate.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { createWatch, type Item, type Violation } from './invariants.ts'
 import { type Call, type CallFate, connect, connectSqs, type Send, tail, type Wire } from './network.ts'
 import { drawPlan, type Plan } from './plan.ts'
 import { createScheduler, type Scheduler, type SimProcess } from './scheduler.ts'
+import { clockText, inputText, recordText } from './trace.ts'
 import { type SimWorker, startWorker } from './worker.ts'
 
 export const startOfTimeMs = Date.parse('2026-11-22T10:00:00.000Z')
@@ -56,10 +56,11 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
   const readWhenSent = new WeakMap<Call, Item | undefined>()
   let steps = 0
   let current: Call | undefined
+  const configuration = configurationOf(plan, installation)
   let born = 0
 
   const say = (who: string, what: () => string): void =>
-    trace?.(`${clockText(scheduler.nowMs())}  ${who.padEnd(13)}  ${what()}`)
+    trace?.(`${clockText(scheduler.nowMs() - startOfTimeMs)}  ${who.padEnd(13)}  ${what()}`)
 
   const modelPorts = { time: scheduler, random: randomFor(4) }
   const dynamo: DynamoModel = createDynamoModel(modelPorts, {
@@ -74,7 +75,13 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
   const s3: S3Model = createS3Model(modelPorts)
   const ecs = createEcsModel(
     modelPorts,
-    { fateOf, onRunning, onTerminate, onKilled, onEvent },
+    {
+      fateOf: (request) => drawLaunchFate(request, plan, faults, random),
+      onRunning,
+      onTerminate,
+      onKilled,
+      onEvent,
+    },
     {
       cluster: names.cluster,
       definitions: [
@@ -185,48 +192,6 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     return { is: 'normal' }
   }
 
-  function fateOf(request: Readonly<Record<string, unknown>>): LaunchFate {
-    const spot = JSON.stringify(request.capacityProviderStrategy).includes('SPOT')
-    const answer = faults.strikes('noCapacity')
-      ? 'capacity'
-      : spot && faults.strikes('noSpotCapacity')
-        ? 'noSpotCapacity'
-        : faults.strikes('vcpuQuota')
-          ? 'quota'
-          : faults.strikes('refusedForGood')
-            ? 'permanent'
-            : 'task'
-    const slow = faults.strikes('slowStart')
-    const stuck = faults.strikes('stuckProvisioning')
-    // What AWS hides, it shows before our grace is over: that is what the grace is.
-    const visibleAtMostMs = plan.graceS * 800
-    return {
-      answer,
-      hiddenTask: answer !== 'task' && answer !== 'permanent' && isHiddenTask(),
-      describedAfterMs: faults.strikes('missingAfterRunTask') ? tail(random, 1000, visibleAtMostMs) : 0,
-      listedAfterMs: faults.strikes('listedLate') ? tail(random, 1000, visibleAtMostMs) : 0,
-      startMs: stuck
-        ? Number.POSITIVE_INFINITY
-        : slow
-          ? tail(random, 30_000, 400_000)
-          : tail(random, 500, 20_000),
-      startFailure: faults.strikes('startFails')
-        ? random.pick([
-            'CannotPullContainerError: not found',
-            'Capacity is unavailable at this time',
-            'ResourceInitializationError: secret',
-          ])
-        : undefined,
-    }
-  }
-
-  /** Refusals are rare already: where this fault belongs to the run, half of them hide a task. */
-  function isHiddenTask(): boolean {
-    const isHidden = !faults.healed() && faults.has('taskDespiteFailure') && random.once(2)
-    if (isHidden) faults.note('taskDespiteFailure')
-    return isHidden
-  }
-
   function onRunning(task: ModelTask): void {
     const started = parseStartedBy(task.startedBy)
     // Tasks that no controller of ours launched are there to be found, and do nothing.
@@ -312,7 +277,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
         const termName = `${name} term ${term.number}`
         watch.termBegan(termName)
         const led = await lead(term, {
-          configuration: configurationOf(plan),
+          configuration,
           log,
           metrics,
           clock: process.clock,
@@ -409,7 +374,6 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     httpJobs,
     say,
     startController,
-    workers,
     queueUrl,
     names,
     heal(): void {
@@ -444,97 +408,4 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     record: (jobId: string): Item | undefined => dynamo.item(names.jobsTable, jobId),
     records: (): Iterable<Item> => dynamo.items(names.jobsTable),
   }
-}
-
-/** Nothing is elected: every controller believes that it leads, for good. */
-function leaseOfItsOwn(): LeaseStore {
-  let term = 0
-  return {
-    read: () => Promise.resolve({ lease: undefined, version: undefined }),
-    take(_read, holder, leaseMs) {
-      term += 1
-      return Promise.resolve({ holder, term, version: term, leaseMs })
-    },
-    renew: () => Promise.resolve(true),
-    release: () => Promise.resolve(true),
-  }
-}
-
-function every(process: SimProcess, ms: number, work: () => Promise<void>): () => void {
-  let isOver = false
-  const loop = async (): Promise<void> => {
-    while (!isOver) {
-      await process.clock.sleep(ms)
-      if (!isOver) await work()
-    }
-  }
-  void loop()
-  return () => {
-    isOver = true
-  }
-}
-
-const configurations = new WeakMap<Plan, Configuration>()
-function configurationOf(plan: Plan): Configuration {
-  const known = configurations.get(plan)
-  if (known) return known
-  const read = readConfiguration(
-    {
-      INSTALLATION: installation,
-      POLL_S: String(plan.pollS),
-      RESYNC_S: String(plan.resyncS),
-      VISIBILITY_GRACE_S: String(plan.graceS),
-      LEASE_S: String(plan.leaseS),
-      MAX_RUNNING: String(plan.maxRunning),
-      MAX_VCPU: String(plan.maxVcpu),
-      QUEUES: JSON.stringify(plan.queues),
-      SUBNETS: 'subnet-1,subnet-2',
-    },
-    {},
-  )
-  if (!read.ok) throw new Error(JSON.stringify(read.problems))
-  configurations.set(plan, read.configuration)
-  return read.configuration
-}
-
-const clockText = (ms: number): string => {
-  const passed = Math.round(ms - startOfTimeMs)
-  const [hours, minutes, seconds] = [3_600_000, 60_000, 1000].map(
-    (unit, index) => Math.floor(passed / unit) % (index === 0 ? 1000 : 60),
-  )
-  return `${hours}:${String(minutes).padStart(2, '0')}:${String(seconds).padStart(2, '0')}.${String(passed % 1000).padStart(3, '0')}`
-}
-
-const recordText = (item: Item | Record<string, unknown> | undefined): string => {
-  if (item === undefined) return 'deleted'
-  const { phase, reason, revision, fence, taskArn, claim, report, stopping, spec } = item as Record<
-    string,
-    unknown
-  > & {
-    claim?: { taskArn?: string }
-    report?: { outcome?: string }
-    stopping?: { reason?: string }
-  }
-  const { cancel, suspend } = (spec ?? {}) as { cancel?: boolean; suspend?: boolean }
-  return [
-    `${phase}/${reason ?? '-'} r${revision ?? '-'}`,
-    fence === undefined ? '' : `fence ${String(fence).split('/').slice(1).join('.')}`,
-    taskArn === undefined ? '' : `task ${String(taskArn).slice(-8)}`,
-    claim === undefined ? '' : `claim ${String(claim.taskArn).slice(-8)}`,
-    report === undefined ? '' : `report ${report.outcome}`,
-    stopping === undefined ? '' : `stopping ${stopping.reason}`,
-    cancel === true ? 'cancel' : '',
-    suspend === true ? 'suspend' : '',
-  ]
-    .filter((part) => part !== '')
-    .join(', ')
-}
-
-const inputText = (input: object): string => {
-  const { Key: key, task, startedBy, desiredStatus, tasks } = input as Record<string, unknown>
-  if (startedBy !== undefined) return String(startedBy)
-  if (task !== undefined) return String(task).slice(-8)
-  if (Array.isArray(tasks)) return tasks.map((arn) => String(arn).slice(-8)).join(' ')
-  if (key !== undefined) return JSON.stringify(key)
-  return desiredStatus === undefined ? '' : String(desiredStatus)
 }
