@@ -414,6 +414,15 @@ describe('a message of the task-events queue', () => {
     expect(memory.seenOf(started(), { is: 'none' })).toMatchObject({ task: { is: 'unknown' }, strays: [] })
   })
 
+  test("Spot's two-minute warning wakes the job, whose task still runs: it is no evidence of an end", async () => {
+    const { ports, memory, woken } = handlers()
+    memory.track(running())
+    const warning = taskEvent('RUNNING', { stopCode: 'TerminationNotice', desiredStatus: 'STOPPED' })
+    expect(await handleTaskEvent(warning, ports)).toEqual({ is: 'done' })
+    expect(woken).toEqual([jobId])
+    expect(memory.dropEvidence(arn)).toEqual([])
+  })
+
   test('STOPPED of a launch that is not settled is kept as evidence, in memory and in the queue', async () => {
     const { ports, memory, woken } = handlers()
     memory.track(running())
