@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** Lower-case hex of SHA-256, cut to `length` characters. */
-export const shortHash = (text: string, length: number): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, length)
+export const shortHash = (text: string, length: number): string => hash('sha256', text).slice(0, length)
 
 const uidHashLength = 8
 

@@ -105,7 +105,7 @@ export function createFaults(random: Random): Faults {
   const density = random.pick([0.1, 0.25, 0.4, 0.6])
   const rates = new Map(
     faultNames.map((name) => {
-      const share = hourLong.has(name) ? 0.04 : density
+      const share = hourLong.has(name) ? 0.03 : density
       return [name, random.next() < share ? random.pick([0.02, 0.08, 0.25]) : 0]
     }),
   )

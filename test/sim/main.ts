@@ -24,8 +24,8 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     processes: { type: 'string', default: String(availableParallelism()) },
-    /** One of several processes: answers in JSON lines. */
-    part: { type: 'boolean', default: false },
+    /** One of several processes: takes every so-manieth seed, and answers in JSON lines. */
+    every: { type: 'string' },
     'stop-at-first': { type: 'boolean', default: false },
   },
 })
@@ -62,8 +62,8 @@ async function one(seed: number): Promise<number> {
   return violation ? 1 : 0
 }
 
-async function part(from: number, count: number): Promise<number> {
-  for (let seed = from; seed < from + count; seed += 1) print(JSON.stringify(await lineOf(seed)))
+async function part(from: number, to: number, every: number): Promise<number> {
+  for (let seed = from; seed <= to; seed += every) print(JSON.stringify(await lineOf(seed)))
   return 0
 }
 
@@ -88,15 +88,10 @@ async function bundle(): Promise<string> {
   return outfile
 }
 
-/** Each process takes every n-th slice of seeds, so that all of them end at about the same time. */
+/** Each process takes every n-th seed, so that all of them are warm once and end at about the same time. */
 async function many(from: number, count: number, processes: number): Promise<number> {
   const startedMs = performance.now()
   const script = await bundle()
-  const slice = Math.max(1, Math.min(200, Math.ceil(count / processes)))
-  const slices = Array.from({ length: Math.ceil(count / slice) }, (_, index) => ({
-    from: from + index * slice,
-    count: Math.min(slice, count - index * slice),
-  }))
   const total = emptyCounts()
   const failures: Line[] = []
   const tally = { seeds: 0, steps: 0, jobs: 0, virtualMs: 0, thin: 0 }
@@ -119,32 +114,20 @@ async function many(from: number, count: number, processes: number): Promise<num
     toldMs = performance.now()
     print(`${tally.seeds} of ${count} seeds, ${seconds(toldMs - startedMs)}`)
   }
-  const runner = async (): Promise<void> => {
-    for (let next = slices.shift(); next; next = slices.shift()) {
-      if (values['stop-at-first'] && failures.length > 0) return
-      const child = spawn(
-        process.execPath,
-        [
-          // Most of what a run makes is gone a moment later.
-          '--max-semi-space-size=64',
-          script,
-          '--part',
-          '--from',
-          String(next.from),
-          '--seeds',
-          String(next.count),
-        ],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
-      )
-      children.add(child)
-      for await (const text of createInterface({ input: child.stdout })) take(JSON.parse(text) as Line)
-      const code: unknown = child.exitCode ?? child.signalCode ?? (await once(child, 'exit'))[0]
-      children.delete(child)
-      if (code !== 0 && failures.length === 0)
-        throw new Error(`Seeds from ${next.from} on ended with ${String(code)}`)
-    }
+  const runner = async (first: number): Promise<void> => {
+    const seeds = ['--from', first, '--seeds', from + count - first, '--every', processes].map(String)
+    // Most of what a run makes is gone a moment later.
+    const child = spawn(process.execPath, ['--max-semi-space-size=64', script, ...seeds], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    children.add(child)
+    for await (const text of createInterface({ input: child.stdout })) take(JSON.parse(text) as Line)
+    const code: unknown = child.exitCode ?? child.signalCode ?? (await once(child, 'exit'))[0]
+    children.delete(child)
+    if (code !== 0 && failures.length === 0)
+      throw new Error(`The seeds from ${first} on ended with ${String(code)}`)
   }
-  await Promise.all(Array.from({ length: processes }, runner))
+  await Promise.all(Array.from({ length: Math.min(processes, count) }, (_, index) => runner(from + index)))
 
   const table = coverage(total)
   print('')
@@ -192,7 +175,9 @@ const run = async (): Promise<number> => {
     print(usage)
     return 64
   }
-  return values.part ? part(from ?? 1, seeds ?? 1) : many(from ?? 1, seeds ?? 1, processes ?? 1)
+  const [first = 1, count = 1] = [from, seeds]
+  if (values.every !== undefined) return part(first, first + count - 1, Number(values.every))
+  return many(first, count, processes ?? 1)
 }
 
 process.exit(await run())

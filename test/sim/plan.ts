@@ -41,14 +41,14 @@ export function drawPlan(random: Random, faults: Faults): Plan {
   if (twoLeaders) faults.note('twoLeaders')
   const isLongRun = isLong(faults) || random.once(60)
   return {
-    jobs: 5 + random.below(3),
+    jobs: 5 + random.below(2),
     twoLeaders,
     controllers: random.once(3) && !twoLeaders ? 1 : 2,
-    faultsMs: isLongRun ? random.pick([66, 80, 120]) * minuteMs : random.pick([2, 4, 7, 11]) * minuteMs,
+    faultsMs: isLongRun ? random.pick([66, 75, 90]) * minuteMs : random.pick([2, 4, 6, 9]) * minuteMs,
     graceS: random.pick([60, 120, 360]),
-    leaseS: random.pick([12, 24, 48]),
-    pollS: random.pick([10, 30]),
-    resyncS: random.pick([30, 60]),
+    leaseS: random.pick([18, 36, 60]),
+    pollS: random.pick([12, 40]),
+    resyncS: random.pick([50, 100]),
     sweepMs: 5 * minuteMs,
     maxRunning: random.pick([3, 5, 100]),
     maxVcpu: random.pick([2, 4, 100]),
@@ -60,12 +60,12 @@ export function drawPlan(random: Random, faults: Faults): Plan {
     ]),
     times: coarse
       ? {
-          submittedMs: 20_000,
-          dueMs: 15_000,
-          admitMs: 20_000,
-          publishMs: 240_000,
-          listPassMs: 20_000,
-          housekeepingMs: 45_000,
+          submittedMs: 30_000,
+          dueMs: 25_000,
+          admitMs: 40_000,
+          publishMs: 300_000,
+          listPassMs: 30_000,
+          housekeepingMs: 110_000,
         }
       : { submittedMs: 200, dueMs: 500, admitMs: 1000, publishMs: 5000, listPassMs: 1000 },
   }

@@ -113,7 +113,7 @@ async function leaderOf(job: Job): Promise<() => Promise<unknown>> {
     onMoved: nobody,
     onSettled: nobody,
     onLaunch: nobody,
-    onUnanswered: nobody,
+    onAnswer: nobody,
   }
   const step = () => reconcile(jobId, ports)
   await step()

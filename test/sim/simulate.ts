@@ -4,7 +4,14 @@ import type { FaultName } from './faults.ts'
 import type { Item, Violation } from './invariants.ts'
 import { tail } from './network.ts'
 import { type Requests, startUsers } from './users.ts'
-import { createWorld, installation, type SimController, startOfTimeMs, type World } from './world.ts'
+import {
+  createWorld,
+  eventLateAtMostMs,
+  installation,
+  type SimController,
+  startOfTimeMs,
+  type World,
+} from './world.ts'
 
 export type Run = {
   seed: number
@@ -44,7 +51,7 @@ export async function simulate(seed: number, trace?: (line: string) => void): Pr
     const haveEnded = () => scheduler.fired() % 32 === 0 && allEnded(world, requests)
     await scheduler.run(healedMs + endsWithinMs, () => failed() || haveEnded())
     if (!failed()) checkEnded(world, requests, healedMs)
-    if (!failed()) await checkQuiet(world, requests, failed)
+    if (!failed()) await checkQuiet(world, requests, healedMs, failed)
   }
   return {
     seed,
@@ -231,12 +238,21 @@ function checkEnded(world: World, requests: Requests, healedMs: number): void {
 }
 
 /** I12: then nothing happens any more. Leases and status go on; launches, stops and writes of records do not. */
-async function checkQuiet(world: World, requests: Requests, failed: () => boolean): Promise<void> {
+async function checkQuiet(
+  world: World,
+  requests: Requests,
+  healedMs: number,
+  failed: () => boolean,
+): Promise<void> {
   const { scheduler, ecs, dynamo, sqs, names } = world
   const left = () =>
     [names.jobsQueue, names.taskEventsQueue].flatMap((queue) => sqs.messages(world.queueUrl(queue)))
-  // Events of the last tasks are still on their way, and what was received before a crash comes again.
-  await scheduler.run(scheduler.nowMs() + 3 * minuteMs, failed)
+  // Events of the last tasks are still on their way, some sent before the healing are very
+  // late, and what was received before a crash comes again.
+  await scheduler.run(
+    Math.max(scheduler.nowMs() + minuteMs / 2, healedMs + eventLateAtMostMs + minuteMs / 2),
+    failed,
+  )
   const isCalm = () => scheduler.fired() % 32 === 0 && left().length === 0
   await scheduler.run(scheduler.nowMs() + 5 * quietForMs, () => failed() || isCalm())
   const launches = ecs.tasks().length

@@ -25,6 +25,8 @@ import { type SimWorker, startWorker } from './worker.ts'
 
 export const startOfTimeMs = Date.parse('2026-11-22T10:00:00.000Z')
 export const installation = 'sim'
+/** How long a late event is on its way. */
+export const eventLateAtMostMs = 300_000
 const names = resourceNames()
 const metrics = createMetrics()
 
@@ -238,7 +240,9 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
   function onEvent(detail: Record<string, unknown>): void {
     if (scheduler.nowMs() < eventsDownUntilMs || faults.strikes('eventLost')) return
     const body = JSON.stringify({ 'detail-type': 'ECS Task State Change', detail })
-    const delayMs = faults.strikes('eventLate') ? tail(random, 1000, 300_000) : tail(random, 10, 1500)
+    const delayMs = faults.strikes('eventLate')
+      ? tail(random, 1000, eventLateAtMostMs)
+      : tail(random, 10, 1500)
     scheduler.after(delayMs, () => sqs.deliver(queueUrl(names.taskEventsQueue), body))
     if (faults.strikes('eventDoubled'))
       scheduler.after(delayMs + tail(random, 1, 60_000), () =>
@@ -270,7 +274,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
         : createLeaseStore({ send: sends.dynamo } as unknown as Dynamo, names.controlTable),
       id: name,
       leaseMs: plan.leaseS * 1000,
-      lookEveryMs: 12_000,
+      lookEveryMs: 18_000,
       clock: process.clock,
       log,
       async lead(term) {
