@@ -19,6 +19,7 @@ const pureFiles = [
   'controller/reconcile/launch.ts',
   'controller/admit/admit.ts',
   'controller/intake/messages.ts',
+  'controller/intake/uploads.ts',
   'controller/policy.ts',
 ]
 
@@ -32,6 +33,15 @@ const awsPlaces = [
   'controller/http/uploads.ts',
   'controller/http/outputs.ts',
   'controller/http/logs.ts',
+]
+
+/** Where the packages of cdktf may be imported. The test of the move away from them has such imports as texts. */
+const cdktfPlaces = [
+  'cdktf/',
+  'test/cdktf/',
+  'test/policy/',
+  'test/scripts/terrain.test.ts',
+  'test/support/synthesized.ts',
 ]
 
 const isAws = (imported: string) => /^@(aws-sdk|smithy)\//.test(imported)
@@ -68,6 +78,16 @@ const rules: readonly Rule[] = [
   {
     says: 'emulators are for the local AWS',
     breaks: (file, imported) => /^(fauxqs|dynalite)(\/|$)/.test(imported) && roomOf(file) !== 'local',
+  },
+  {
+    says: 'the packages of cdktf are for cdktf and its tests',
+    breaks: (file, imported) =>
+      /^((cdktf|constructs)(\/lib\/.*)?$|@cdktf\/)/.test(imported) && !isIn(file, cdktfPlaces),
+  },
+  {
+    // The whole of it costs the compiler half a minute and a gigabyte.
+    says: 'of the AWS bindings one resource at a time is imported',
+    breaks: (_file, imported) => /^@cdktf\/provider-aws(\/lib)?(\/index(\.js)?)?\/?$/.test(imported),
   },
 ]
 
@@ -120,6 +140,10 @@ describe('imports', () => {
     ['controller/admit/admit.ts', `import { randomUUID } from 'node:crypto'`, 'other decisions only'],
     ['controller/sweep.ts', `import { ECSClient } from '@aws-sdk/client-ecs'`, 'AWS SDK'],
     ['controller/store/jobs.ts', `import 'dynalite'`, 'emulators'],
+    ['scripts/deploy.ts', `import { App } from 'cdktf'`, 'for cdktf and its tests'],
+    ['worker/main.ts', `import { Construct } from 'constructs'`, 'for cdktf and its tests'],
+    ['cdktf/stack.ts', `import { sqsQueue } from '@cdktf/provider-aws'`, 'one resource at a time'],
+    ['cdktf/stack.ts', `import * as aws from '@cdktf/provider-aws/lib/index.js'`, 'one resource at a time'],
   ])('%s may not: %s', (file, source, rule) => {
     expect(brokenRules(file, source)).toEqual([expect.stringContaining(rule)])
   })
@@ -132,6 +156,8 @@ describe('imports', () => {
     ['controller/run/ecs.ts', `import { ECSClient } from '@aws-sdk/client-ecs'`],
     ['test/local/gateway.test.ts', `import { startLocalAws } from '../../local/aws.ts'`],
     ['local/sqs.ts', `import { buildApp } from 'fauxqs'`],
+    ['cdktf/stack.ts', `import { SqsQueue } from '@cdktf/provider-aws/lib/sqs-queue/index.js'`],
+    ['test/cdktf/queues.test.ts', `import { Testing } from 'cdktf'`],
   ])('%s may: %s', (file, source) => {
     expect(brokenRules(file, source)).toEqual([])
   })

@@ -9,6 +9,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import type { Configuration } from '../../schemas/configuration.ts'
+import { uploadsCors, uploadsNotification } from '../../schemas/resources.ts'
 import { covers } from './covers.ts'
 
 /** Both buckets; the one for uploads takes PUTs from browsers and tells the jobs queue of every new object. */
@@ -33,14 +34,13 @@ const provisionBucket = async (s3: S3Client, bucket: string, region: string): Pr
   })
 }
 
-/** A page of any origin may PUT with a presigned URL; the ETag is what it needs to confirm the upload. */
 const corsRules = [
   {
-    AllowedMethods: ['PUT', 'GET', 'HEAD'],
-    AllowedOrigins: ['*'],
-    AllowedHeaders: ['*'],
-    ExposeHeaders: ['ETag'],
-    MaxAgeSeconds: 3000,
+    AllowedMethods: [...uploadsCors.allowedMethods],
+    AllowedOrigins: [...uploadsCors.allowedOrigins],
+    AllowedHeaders: [...uploadsCors.allowedHeaders],
+    ExposeHeaders: [...uploadsCors.exposeHeaders],
+    MaxAgeSeconds: uploadsCors.maxAgeSeconds,
   },
 ]
 
@@ -55,7 +55,8 @@ const provisionCors = async (s3: S3Client, bucket: string): Promise<void> => {
 
 /** Setting it sends an `s3:TestEvent` each time, so it is set only when it differs. */
 const provisionNotification = async (s3: S3Client, bucket: string, queueArn: string): Promise<void> => {
-  const wanted = [{ Id: 'uploads-to-jobs', QueueArn: queueArn, Events: ['s3:ObjectCreated:*' as const] }]
+  const { id, events } = uploadsNotification
+  const wanted = [{ Id: id, QueueArn: queueArn, Events: [...events] }]
   const current = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }))
   if (!covers(current.QueueConfigurations, wanted))
     await s3.send(

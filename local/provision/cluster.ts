@@ -9,12 +9,11 @@ import {
   type TaskDefinition,
 } from '@aws-sdk/client-ecs'
 import type { Configuration } from '../../schemas/configuration.ts'
-import { kinds } from '../../schemas/kinds/index.ts'
-import { logStreamPrefix } from '../../schemas/resources.ts'
+import { type WorkerGroup, workerTaskDefinition } from '../../schemas/resources.ts'
 import { localAccountId } from '../credentials.ts'
 import { covers } from './covers.ts'
 
-/** The cluster, and a revision of the worker's task definition if the latest one is not what is wanted. */
+/** The cluster, and a revision of each worker's task definition whose latest one is not what is wanted. */
 export const provisionCluster = async (ecs: ECSClient, configuration: Configuration): Promise<void> => {
   await ecs.send(
     new CreateClusterCommand({
@@ -22,9 +21,12 @@ export const provisionCluster = async (ecs: ECSClient, configuration: Configurat
       capacityProviders: ['FARGATE', 'FARGATE_SPOT'],
     }),
   )
-  const wanted = workerDefinition(configuration)
-  if (!covers(await latestDefinition(ecs, configuration.WORKER_TASK_DEFINITION), wanted))
-    await ecs.send(new RegisterTaskDefinitionCommand(wanted))
+  for (const wanted of [
+    workerDefinition('media', configuration.WORKER_TASK_DEFINITION, configuration),
+    workerDefinition('internet', configuration.INTERNET_TASK_DEFINITION, configuration),
+  ])
+    if (!covers(await latestDefinition(ecs, wanted.family), wanted))
+      await ecs.send(new RegisterTaskDefinitionCommand(wanted))
 }
 
 const latestDefinition = async (ecs: ECSClient, family: string): Promise<TaskDefinition | undefined> => {
@@ -37,38 +39,30 @@ const latestDefinition = async (ecs: ECSClient, family: string): Promise<TaskDef
   }
 }
 
-/** The worker of this checkout, run from its sources, in the size that transcoding asks for. */
-const workerDefinition = (configuration: Configuration): RegisterTaskDefinitionCommandInput => {
-  const { cpu, memory } = kinds.transcode.resources
+/** The worker of this checkout, run from its sources. Everything else is as on AWS. */
+const workerDefinition = (
+  group: WorkerGroup,
+  family: string,
+  configuration: Configuration,
+): RegisterTaskDefinitionCommandInput & { family: string } => {
+  const { container, ...task } = workerTaskDefinition(group, {
+    family,
+    container: configuration.WORKER_CONTAINER,
+    jobsTable: configuration.JOBS_TABLE,
+    outputsBucket: configuration.OUTPUTS_BUCKET,
+    logGroup: configuration.LOG_GROUP,
+    region: configuration.AWS_REGION,
+  })
   return {
-    family: configuration.WORKER_TASK_DEFINITION,
-    networkMode: 'awsvpc',
-    requiresCompatibilities: ['FARGATE'],
-    cpu: String(cpu),
-    memory: String(memory),
+    ...task,
+    requiresCompatibilities: [...task.requiresCompatibilities],
     taskRoleArn: `arn:aws:iam::${localAccountId}:role/worker`,
     executionRoleArn: `arn:aws:iam::${localAccountId}:role/execution`,
     containerDefinitions: [
       {
-        name: configuration.WORKER_CONTAINER,
+        ...container,
         image: 'ecs-job-operator/worker:local',
-        essential: true,
         command: [process.execPath, '--import', tsxLoader, workerMain],
-        environment: [
-          { name: 'JOBS_TABLE', value: configuration.JOBS_TABLE },
-          { name: 'OUTPUTS_BUCKET', value: configuration.OUTPUTS_BUCKET },
-          { name: 'AWS_REGION', value: configuration.AWS_REGION },
-        ],
-        // The most that Fargate gives (ECS API reference, ContainerDefinition), and all that a Spot warning leaves.
-        stopTimeout: 120,
-        logConfiguration: {
-          logDriver: 'awslogs',
-          options: {
-            'awslogs-group': configuration.LOG_GROUP,
-            'awslogs-region': configuration.AWS_REGION,
-            'awslogs-stream-prefix': logStreamPrefix,
-          },
-        },
       },
     ],
   }

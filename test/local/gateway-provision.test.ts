@@ -39,7 +39,7 @@ describe('provisioning', () => {
     const { Attributes } = await aws
       .clients()
       .sqs.send(new GetQueueAttributesCommand({ QueueUrl: aws.queueUrl('jobs'), AttributeNames: ['All'] }))
-    expect(Attributes).toMatchObject({ VisibilityTimeout: '60', MessageRetentionPeriod: '345600' })
+    expect(Attributes).toMatchObject({ VisibilityTimeout: '60', MessageRetentionPeriod: '864000' })
     expect(JSON.parse(Attributes?.RedrivePolicy ?? '')).toEqual({
       deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:jobs-dlq',
       maxReceiveCount: 200,
@@ -60,6 +60,17 @@ describe('provisioning', () => {
         expect.stringMatching(/^file:\/\/\/.*tsx/),
         expect.stringMatching(/^\/.*worker\/main\.ts$/),
       ],
+    })
+  })
+
+  test('registers the worker for the internet beside it', async () => {
+    const { taskDefinition } = await aws
+      .clients()
+      .ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition: 'worker-internet' }))
+    expect(taskDefinition).toMatchObject({ revision: 1, cpu: '256', memory: '512', networkMode: 'awsvpc' })
+    expect(taskDefinition?.containerDefinitions?.[0]).toMatchObject({
+      name: 'worker',
+      command: expect.arrayContaining([expect.stringMatching(/worker\/main\.ts$/)]),
     })
   })
 

@@ -1,0 +1,163 @@
+import { readFile } from 'node:fs/promises'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
+import { PutCommand } from '@aws-sdk/lib-dynamodb'
+import { openS3Client } from '../../../worker/clients.ts'
+import { openStorage } from '../../../worker/storage.ts'
+import { shellFamily, until, type World } from './world.ts'
+
+// What people and machines do with an installation, from end to end: each a function that returns once it has happened. They
+// are there for the calls that they cause; that the system does the right thing is shown by the tests in test/wire.
+
+const shell = ({ configuration }: World, script: string, more: Record<string, unknown> = {}) => ({
+  kind: 'container',
+  spec: { ...more, params: { taskDefinition: shellFamily(configuration), command: ['sh', '-c', script] } },
+})
+
+/** A link, confirmed too early, the upload, the confirmation, the job, its outputs by a link, its log. */
+export async function uploadByLink(world: World, clip: string): Promise<void> {
+  const { body: link } = await world.call('POST', '/uploads', { filename: 'My Film.MP4', kind: 'transcode' })
+  const { uploadId, url } = link as { uploadId: string; url: string }
+  await expectStatus(409, world.call('POST', `/uploads/${uploadId}/confirm`))
+  await expectStatus(200, fetch(url, { method: 'PUT', body: await readFile(clip) }))
+  const { body: confirmed } = await world.call('POST', `/uploads/${uploadId}/confirm`)
+  const { jobId } = confirmed as { jobId: string }
+  await world.phase(jobId, 'Succeeded')
+  const { body: outputs } = await world.call('GET', `/jobs/${jobId}/outputs`)
+  const [file] = (outputs as { files: { url: string }[] }).files
+  await expectStatus(200, fetch(file?.url ?? ''))
+  await expectStatus(200, world.call('GET', `/jobs/${jobId}/logs`))
+}
+
+/**
+ * An input that is not there: found out by the controller, or by the worker when the record says which one it was. There
+ * are no outputs then.
+ */
+export async function missingInputs(world: World): Promise<void> {
+  const input = { bucket: world.configuration.UPLOADS_BUCKET, key: 'gone.mp4' }
+  const submit = (jobId: string, more: Record<string, string>) =>
+    world.aws.clients().documents.send(
+      new PutCommand({
+        TableName: world.configuration.JOBS_TABLE,
+        Item: {
+          jobId,
+          kind: 'transcode',
+          phase: 'Submitted',
+          createdAt: new Date().toISOString(),
+          spec: { input: { ...input, ...more }, limits: { attempts: 1 } },
+        },
+      }),
+    )
+  await submit('no-object', {})
+  await submit('no-object-any-more', { etag: 'e' })
+  await submit('no-such-version', { etag: 'e', versionId: 'v1' })
+  await world.phase('no-object', 'Failed')
+  await world.phase('no-object-any-more', 'Failed')
+  await world.phase('no-such-version', 'Failed')
+  await world.call('GET', '/jobs/no-object-any-more/outputs')
+}
+
+/** By message, without our worker; after its time it is reaped, and what is left says so to a repetition. */
+export async function containerByMessage(world: World): Promise<void> {
+  const job = { jobId: 'by-message', ...shell(world, 'echo hello', { ttlAfterFinished: 0 }) }
+  await send(world, job)
+  await world.phase('by-message', 'Succeeded')
+  await expectStatus(200, world.call('GET', '/jobs/by-message/logs'))
+  await until('the tombstone', async () => {
+    await world.controller.leader()?.scan()
+    const record = await world.record('by-message')
+    return record !== undefined && 'expiresAt' in record
+  })
+  await expectStatus(200, world.call('POST', '/jobs', job))
+}
+
+/** What the API can do to a job that lives. */
+export async function wishes(world: World): Promise<void> {
+  await expectStatus(201, world.call('POST', '/jobs', { jobId: 'wishes', ...shell(world, 'exec sleep 60') }))
+  await world.phase('wishes', 'Running')
+  await world.call('POST', '/jobs/wishes/suspend')
+  await world.phase('wishes', 'Pending', ({ reason }) => reason === 'Suspended')
+  await world.call('POST', '/jobs/wishes/resume')
+  await world.phase('wishes', 'Running')
+  await world.call('POST', '/jobs/wishes/cancel')
+  await world.phase('wishes', 'Cancelled')
+  await world.call('POST', '/jobs/wishes/retry')
+  await world.phase('wishes', 'Running', ({ generation }) => generation === 2)
+  await world.call('POST', '/jobs/wishes/cancel')
+  await world.phase('wishes', 'Cancelled')
+}
+
+/** RunTask refused for want of capacity: the cluster is listed, then launched again; and a sweep. */
+export async function scarcity(world: World): Promise<void> {
+  await world.aws.control('POST', '/ecs/faults', { kind: 'capacity' })
+  await expectStatus(201, world.call('POST', '/jobs', { jobId: 'scarce', ...shell(world, 'exit 0') }))
+  await world.phase('scarce', 'Succeeded')
+  await world.controller.leader()?.sweep()
+}
+
+/** Nobody can read it, so it is put aside with its reason. */
+export async function unreadableMessage(world: World): Promise<void> {
+  await send(world, 'make me a video')
+  await until('it to be put aside', () => (world.controller.leader()?.status().intake.rubbish ?? 0) > 0)
+}
+
+/** The table does not answer while a message is in hand: it is given back. That it becomes a job is shown by test/wire. */
+export async function tableOutage(world: World): Promise<void> {
+  const mend = world.recorders.controller.breakCalls('DynamoDB_20120810.PutItem')
+  await send(world, { jobId: 'outage', ...shell(world, 'exit 0') })
+  await until('the message to be given back', () =>
+    world.recorders.controller.calls.some(
+      ({ operation }) => operation === 'AmazonSQS.ChangeMessageVisibility',
+    ),
+  )
+  mend()
+}
+
+/** A large output whose upload breaks off in the middle, as when Spot takes the task back: its parts are removed. */
+export async function brokenUpload(world: World, large: string): Promise<void> {
+  const { media } = world.recorders
+  const client = await openS3Client({
+    AWS_REGION: world.configuration.AWS_REGION,
+    AWS_ENDPOINT_URL: media.endpoint,
+  })
+  const ending = new AbortController()
+  const storage = openStorage({
+    client,
+    outputsBucket: world.configuration.OUTPUTS_BUCKET,
+    patience: { forMs: 1000, nowMs: Date.now, random: Math.random },
+  })
+  const isPart = ({ operation }: { operation: string }) => operation.includes('partNumber=')
+  const uploading = storage
+    .upload(large, 'results/broken/film.mp4', 'segment', ending.signal)
+    .catch(() => undefined)
+  await until('a part to arrive', () => media.calls.some(isPart))
+  ending.abort()
+  await uploading
+  await until('its parts to be removed', () =>
+    media.calls.some(({ operation }) => operation.startsWith('DELETE ')),
+  )
+  client.destroy()
+}
+
+/** What is only read. */
+export async function looks(world: World): Promise<void> {
+  await until('the leader to publish', async () => (await world.call('GET', '/status')).status === 200)
+  for (const path of ['/readyz', '/healthz', '/metrics', '/jobs', '/jobs?phase=Succeeded'])
+    await expectStatus(200, world.call('GET', path))
+}
+
+async function send(world: World, body: unknown): Promise<void> {
+  await world.aws.clients().sqs.send(
+    new SendMessageCommand({
+      QueueUrl: world.aws.queueUrl(world.configuration.JOBS_QUEUE),
+      MessageBody: typeof body === 'string' ? body : JSON.stringify(body),
+    }),
+  )
+}
+
+async function expectStatus(
+  wanted: number,
+  answer: Promise<{ status: number; body: unknown }>,
+): Promise<void> {
+  const { status, body } = await answer
+  if (status !== wanted) throw new Error(`status ${status} instead of ${wanted}: ${JSON.stringify(body)}`)
+}
