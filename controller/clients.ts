@@ -3,9 +3,11 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { ECSClient } from '@aws-sdk/client-ecs'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { TranscribeClient } from '@aws-sdk/client-transcribe'
 import { DynamoDBDocumentClient, NumberValue } from '@aws-sdk/lib-dynamodb'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { Configuration } from '../schemas/configuration.ts'
+import { isThrottled } from './run/throttled.ts'
 
 const connectionTimeoutMs = 3000
 const requestTimeoutMs = 10_000
@@ -25,21 +27,35 @@ export function readNumber(text: string): number | NumberValue {
   return isExact && (!Number.isInteger(value) || Number.isSafeInteger(value)) ? value : NumberValue.from(text)
 }
 
-const checkBefore =
-  (check: () => void) =>
+const watched =
+  (check: () => void, onThrottled: () => void) =>
   <Request, Answer>(next: (request: Request) => Promise<Answer>) =>
   async (request: Request): Promise<Answer> => {
     check()
-    return next(request)
+    try {
+      return await next(request)
+    } catch (error) {
+      if (isThrottled(error)) onThrottled()
+      throw error
+    }
   }
+
+/** What somebody may want to do around each request that leaves, those included that the SDK repeats. */
+export type Watch = {
+  /** Called right before; what it throws ends the call. */
+  check?: () => void
+  /** The service said: slower. */
+  onThrottled?: (service: Service) => void
+}
+
+export type Service = 'dynamodb' | 's3' | 'sqs' | 'ecs' | 'transcribe' | 'logs'
 
 export type Clients = ReturnType<typeof createClients>
 
 /**
  * The AWS clients of one controller. Every call ends: a request that takes too long is an error like any other.
- * @param check called right before every request leaves, those included that the SDK repeats; what it throws ends the call
  */
-export function createClients(configuration: Configuration, check: () => void = () => undefined) {
+export function createClients(configuration: Configuration, watch: Watch = {}) {
   const common = {
     region: configuration.AWS_REGION,
     ...(configuration.AWS_ENDPOINT_URL ? { endpoint: configuration.AWS_ENDPOINT_URL } : {}),
@@ -54,15 +70,19 @@ export function createClients(configuration: Configuration, check: () => void = 
   const sqs = new SQSClient({ ...common, requestHandler: timeouts(longPollTimeoutMs) })
   // One send is one call: retries of the SDK would spend RunTask's bucket unseen, so the launch protocol does its own.
   const ecs = new ECSClient({ ...common, requestHandler: http, maxAttempts: 1 })
+  // Its LimitExceeded is repeated by the SDK as if it were a throttle; whether and when to ask again is ours to say.
+  const transcribe = new TranscribeClient({ ...common, requestHandler: http, maxAttempts: 1 })
   const logs = new CloudWatchLogsClient({ ...common, requestHandler: http })
   // After the step that repeats, and therefore once for each request.
-  const before = { step: 'finalizeRequest', priority: 'low', name: 'check' } as const
-  const checked = checkBefore(check)
-  dynamoDb.middlewareStack.add(checked, before)
-  s3.middlewareStack.add(checked, before)
-  sqs.middlewareStack.add(checked, before)
-  ecs.middlewareStack.add(checked, before)
-  logs.middlewareStack.add(checked, before)
+  const around = { step: 'finalizeRequest', priority: 'low', name: 'watch' } as const
+  const { check = () => undefined, onThrottled = () => undefined } = watch
+  const requestsOf = (service: Service) => watched(check, () => onThrottled(service))
+  dynamoDb.middlewareStack.add(requestsOf('dynamodb'), around)
+  s3.middlewareStack.add(requestsOf('s3'), around)
+  sqs.middlewareStack.add(requestsOf('sqs'), around)
+  ecs.middlewareStack.add(requestsOf('ecs'), around)
+  transcribe.middlewareStack.add(requestsOf('transcribe'), around)
+  logs.middlewareStack.add(requestsOf('logs'), around)
   return {
     dynamo: DynamoDBDocumentClient.from(dynamoDb, {
       marshallOptions: { removeUndefinedValues: true },
@@ -71,9 +91,10 @@ export function createClients(configuration: Configuration, check: () => void = 
     s3,
     sqs,
     ecs,
+    transcribe,
     logs,
     destroy(): void {
-      for (const client of [dynamoDb, s3, sqs, ecs, logs]) client.destroy()
+      for (const client of [dynamoDb, s3, sqs, ecs, transcribe, logs]) client.destroy()
     },
   }
 }

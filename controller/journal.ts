@@ -4,15 +4,16 @@ import type { DayCost } from '../schemas/status.ts'
 import type { Clock } from './clock.ts'
 import { createCosts } from './costs.ts'
 import type { Logger } from './log.ts'
-import { countAction, type Metrics } from './metrics.ts'
+import { countAction, type Metrics, type Step } from './metrics.ts'
 import { NotLeading } from './not-leading.ts'
 import type { Action } from './reconcile/decide.ts'
 import type { Accepted } from './reconcile/reconcile.ts'
+import type { RunAnswer } from './run/answers.ts'
 import type { PhaseCounts } from './sweep.ts'
 
 export type Journal = ReturnType<typeof createJournal>
 
-const quietActions: ReadonlySet<Action['do']> = new Set(['wait', 'nothing', 'look'])
+const quietActions: ReadonlySet<string> = new Set(['wait', 'nothing', 'look'] satisfies Action['do'][])
 
 /**
  * What is told about what happens: log lines, metrics, and the counts and costs that the status shows. It decides nothing.
@@ -55,7 +56,7 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock, costs
       log.error({ err: error, jobId, failures }, `reconcile ${jobId} failed; will be tried again`)
     },
 
-    step(jobId: string, fence: string | undefined, action: Action): void {
+    step(jobId: string, fence: string | undefined, action: Step): void {
       countAction(metrics, action)
       const { do: name, reason } = action
       log[quietActions.has(name) ? 'debug' : 'info'](
@@ -64,8 +65,14 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock, costs
       )
     },
 
-    unanswered(jobId: string, reason: string): void {
-      log.warn({ jobId, action: 'runTask', reason }, `runTask ${jobId}: no answer yet, will be sent again`)
+    /** RunTask was sent; an answer that says whether a task runs may be missing. */
+    launched(jobId: string, answer: RunAnswer): void {
+      metrics.launches.inc({ result: resultOf(answer) })
+      if (answer.is === 'unknown')
+        log.warn(
+          { jobId, action: 'runTask', reason: answer.reason },
+          `runTask ${jobId}: no answer yet, will be sent again`,
+        )
     },
 
     accepted({ jobId, kind, from, phase, reason, message }: Accepted): void {
@@ -84,7 +91,7 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock, costs
       if (outcome !== 'none') metrics.attemptsEnded.inc({ kind, outcome })
       if (!isTerminal(phase)) return
       metrics.jobsFinished.inc({ kind, phase })
-      metrics.jobSeconds.observe({ kind }, (clock.nowMs() - Date.parse(acceptedAt)) / 1000)
+      metrics.jobTook(kind, (clock.nowMs() - Date.parse(acceptedAt)) / 1000)
     },
 
     /** What became of a message. */
@@ -96,5 +103,18 @@ export function createJournal(log: Logger, metrics: Metrics, clock: Clock, costs
     counted(recount: PhaseCounts): void {
       for (const [phase, count] of recount) counts.set(phase, count)
     },
+  }
+}
+
+function resultOf(answer: RunAnswer): string {
+  switch (answer.is) {
+    case 'task':
+      return 'started'
+    case 'refused':
+      return answer.kind
+    case 'unknown':
+      return 'unanswered'
+    default:
+      throw answer satisfies never
   }
 }

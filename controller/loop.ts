@@ -1,4 +1,5 @@
-import { isLive, livePhases, phases } from '../schemas/job.ts'
+import { isLive, isTerminal, livePhases, phases } from '../schemas/job.ts'
+import { parentOf } from '../schemas/pipeline.ts'
 import type { Status } from '../schemas/status.ts'
 import { createAdmitter } from './admit/admission.ts'
 import type { Pacer } from './admit/pacer.ts'
@@ -35,6 +36,8 @@ export type LoopPorts = {
   metrics: Metrics
   randomId: ReconcilePorts['randomId']
   headInput: ReconcilePorts['headInput']
+  deleteOutputs: ReconcilePorts['deleteOutputs']
+  outputsBucket: string
   /** Deletes events that were kept as evidence. */
   deleteEvents: (receipts: readonly string[]) => Promise<void>
   publish: (status: Status) => Promise<void>
@@ -119,6 +122,8 @@ export function createLoop(ports: LoopPorts) {
   const reconcilePorts: ReconcilePorts = {
     ...ports,
     observer,
+    resyncMs,
+    wake,
     wantListPass: finders.wantListPass,
     onStep(jobId, fence, action) {
       journal.step(jobId, fence, action)
@@ -136,10 +141,12 @@ export function createLoop(ports: LoopPorts) {
       const receipts = arn === undefined ? [] : memory.dropEvidence(arn)
       memory.forget(job.jobId)
       journal.settled(job, phase, outcome, ended)
+      const parent = isTerminal(phase) ? parentOf(job.settings) : undefined
+      if (parent) wake(parent.jobId)
       if (receipts.length > 0) ports.deleteEvents(receipts).catch(failed('deleteEvents'))
       nudgeAdmission()
     },
-    onUnanswered: journal.unanswered,
+    onAnswer: journal.launched,
     onLaunch(job, result) {
       const attempt = job.attempts.at(-1)
       if (attempt) admitter[result](capacityKey(attempt.capacity, attempt.cpu, attempt.memory))
@@ -210,6 +217,7 @@ export function createLoop(ports: LoopPorts) {
   async function publish(): Promise<void> {
     const published = status()
     metrics.show(published)
+    metrics.oldestPendingSeconds.set(admitter.oldestWaitMs() / 1000)
     await ports.publish(published)
   }
 

@@ -4,16 +4,16 @@ import { exitCodes } from '../schemas/exit-codes.ts'
 import { loadConfiguration } from '../schemas/read-configuration.ts'
 import { ControllerError } from './errors.ts'
 import { createLog } from './log.ts'
-import { startController } from './start.ts'
+import { type StartOptions, startController } from './start.ts'
 
 const drainMs = 10_000
 
 /** The process: runs until SIGTERM or SIGINT, then ends what is under way within ten seconds. */
-export async function main(configuration: Configuration): Promise<void> {
+export async function main(configuration: Configuration, options: StartOptions = {}): Promise<void> {
   // The SDK announces on every start what it will need in 2027; whoever starts this can do nothing about it.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const log = createLog(configuration, process.stdout.isTTY)
-  const starting = startController(configuration, log)
+  const starting = startController(configuration, log, options)
   // A signal that comes while it starts counts, too: it may hold the lease already.
   const end = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'ending what is under way')

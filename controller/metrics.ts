@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Status } from '../schemas/status.ts'
-import type { Action } from './reconcile/decide.ts'
 
 export type Metrics = ReturnType<typeof createMetrics>
 
@@ -73,6 +72,23 @@ export function createMetrics() {
       labelNames: ['result'],
       registers,
     }),
+    launches: new Counter<'result'>({
+      name: 'launches_total',
+      help: 'Answers of RunTask: started a task, capacity or permanent refusal, or unanswered.',
+      labelNames: ['result'],
+      registers,
+    }),
+    throttles: new Counter<'service'>({
+      name: 'aws_throttles_total',
+      help: 'Answers of AWS services that said: slower.',
+      labelNames: ['service'],
+      registers,
+    }),
+    oldestPendingSeconds: new Gauge({
+      name: 'admission_oldest_pending_seconds',
+      help: 'How long the job at the head of a line that waits longest has been waiting.',
+      registers,
+    }),
     usedVcpu: new Gauge({ name: 'admission_used_vcpu', help: 'vCPUs of live jobs.', registers }),
     liveTasks: new Gauge({ name: 'admission_running', help: 'Live jobs.', registers }),
     pollSeconds: new Gauge({
@@ -88,8 +104,19 @@ export function createMetrics() {
       registers,
     }),
   }
+  const took: number[] = []
   return {
     ...metrics,
+
+    /** How long a job took, in seconds: for the histogram, and as it is for whoever takes the values. */
+    jobTook(kind: string, seconds: number): void {
+      metrics.jobSeconds.observe({ kind }, seconds)
+      if (took.length < tookKept) took.push(seconds)
+    },
+
+    /** What `jobTook` was told since the last call. */
+    takeJobSeconds: (): number[] => took.splice(0),
+
     /** Gauges of the state that the leader publishes. */
     show(status: Status): void {
       for (const [phase, count] of Object.entries(status.phases)) metrics.jobs.set({ phase }, count)
@@ -101,8 +128,14 @@ export function createMetrics() {
   }
 }
 
+/** Nobody may ever take them, so there is an end of them: more than jobs can end in a minute. */
+const tookKept = 10_000
+
+/** What was decided, of a job with a task or of a pipeline. */
+export type Step = { do: string; reason: string }
+
 /** Counts a step; a wait is no step. */
-export function countAction(metrics: Metrics, action: Action): void {
+export function countAction(metrics: Metrics, action: Step): void {
   if (action.do !== 'wait' && action.do !== 'nothing')
     metrics.actions.inc({ action: action.do, reason: action.reason })
 }

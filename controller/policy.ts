@@ -12,6 +12,8 @@ export type Policy = {
   /** Every queue that jobs may name. */
   queues: Readonly<Record<string, QueueLimits>>
   visibilityGraceMs: number
+  /** Task definitions of our own: their roles are for our workers, and not for what users want to run. */
+  reservedFamilies: readonly string[]
 }
 
 export const policyOf = (configuration: Configuration): Policy => ({
@@ -20,6 +22,7 @@ export const policyOf = (configuration: Configuration): Policy => ({
   maxVcpu: configuration.MAX_VCPU,
   queues: { [specDefaults.queue]: {}, ...configuration.QUEUES },
   visibilityGraceMs: configuration.VISIBILITY_GRACE_S * 1000,
+  reservedFamilies: [configuration.WORKER_TASK_DEFINITION, configuration.INTERNET_TASK_DEFINITION],
 })
 
 /** The most vCPUs that a job of this queue can ever have. */

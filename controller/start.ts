@@ -5,9 +5,10 @@ import { collectDefaultMetrics } from 'prom-client'
 import type { Configuration } from '../schemas/configuration.ts'
 import { pricesNote } from '../schemas/prices.ts'
 import type { Status } from '../schemas/status.ts'
-import { type Clients, createClients } from './clients.ts'
+import { type Clients, createClients, type Service } from './clients.ts'
 import { systemClock as clock } from './clock.ts'
 import { createElection } from './election.ts'
+import { writeEmf } from './emf-writer.ts'
 import { close, listen } from './http/listen.ts'
 import type { HttpPorts, Tokens } from './http/ports.ts'
 import { createHttpServer } from './http/server.ts'
@@ -33,6 +34,11 @@ export type Controller = {
   stop(): Promise<void>
 }
 
+export type StartOptions = {
+  /** How often metrics for CloudWatch are written. Default: once a minute, which is what its alarms count on. */
+  emfPeriodMs?: number
+}
+
 /** What one process is made of, whether it leads or not. */
 type Parts = {
   configuration: Configuration
@@ -53,14 +59,18 @@ const randomId = (): string =>
     .slice(-20)
 
 /** One controller: status and API at once, and the work of the leader whenever it is elected. */
-export async function startController(configuration: Configuration, log: Logger): Promise<Controller> {
-  const clients = createClients(configuration)
+export async function startController(
+  configuration: Configuration,
+  log: Logger,
+  options: StartOptions = {},
+): Promise<Controller> {
+  const metrics = createMetrics()
+  collectDefaultMetrics({ register: metrics.registry })
+  const clients = createClients(configuration, { onThrottled: countThrottle(metrics) })
   const jobs = createJobStore(clients.dynamo, configuration.JOBS_TABLE)
   const control = createControlStore(clients.dynamo, configuration.CONTROL_TABLE)
   const urls = await checkInfrastructure(configuration, clients.sqs, jobs, control)
   const readiness: Parts['readiness'] = { ready: false, why: 'Still finding out who leads' }
-  const metrics = createMetrics()
-  collectDefaultMetrics({ register: metrics.registry })
   const parts: Parts = { configuration, log, clients, metrics, jobs, control, urls, readiness }
 
   const server = createHttpServer(httpPorts(parts))
@@ -76,6 +86,7 @@ export async function startController(configuration: Configuration, log: Logger)
   const election = startElection(parts, (elected) => {
     leader = elected
   })
+  const stopEmf = configuration.EMF_METRICS === 'on' ? startEmf(parts, options) : undefined
   await election.settled
   Object.assign(readiness, { ready: true, why: undefined })
 
@@ -89,6 +100,7 @@ export async function startController(configuration: Configuration, log: Logger)
     async stop() {
       Object.assign(readiness, { ready: false, why: 'Ending' })
       await election.stop()
+      await stopEmf?.()
       await close(server)
       clients.destroy()
     },
@@ -113,7 +125,7 @@ function startElection(parts: Parts, onLeader: (leader: Leader | undefined) => v
         randomId,
         id,
         urls,
-        clientsOf: (check) => createClients(configuration, check),
+        clientsOf: (check) => createClients(configuration, { check, onThrottled: countThrottle(metrics) }),
         calendar: (expression, work) => {
           const task = schedule(expression, work, { noOverlap: true })
           return () => task.destroy()
@@ -131,6 +143,20 @@ function startElection(parts: Parts, onLeader: (leader: Leader | undefined) => v
     },
   })
 }
+
+const startEmf = ({ metrics, configuration }: Parts, { emfPeriodMs }: StartOptions) =>
+  writeEmf({
+    metrics,
+    installation: configuration.INSTALLATION,
+    clock,
+    write: (line) => process.stdout.write(line),
+    periodMs: emfPeriodMs,
+  })
+
+const countThrottle =
+  (metrics: Metrics) =>
+  (service: Service): void =>
+    metrics.throttles.inc({ service })
 
 const tokensOf = ({ API_TOKEN: all, API_READ_TOKEN: read }: Configuration): Tokens => ({ all, read })
 

@@ -1,10 +1,12 @@
 import { parseStartedBy } from '../schemas/ids.ts'
-import { isLive, isTerminal, livePhases, phases } from '../schemas/job.ts'
+import { isLive, type Job, livePhases, phases } from '../schemas/job.ts'
 import { recordLimits } from '../schemas/limits.ts'
 import type { Pacer } from './admit/pacer.ts'
 import type { Clock } from './clock.ts'
 import type { Costs } from './costs.ts'
+import { childSeen, lookAtParent } from './reconcile/family.ts'
 import type { Memory } from './reconcile/memory.ts'
+import { hasEnded } from './reconcile/pipeline.ts'
 import type { TaskLook } from './run/answers.ts'
 import type { Runner } from './run/ecs.ts'
 import type { JobStore } from './store/jobs.ts'
@@ -131,9 +133,11 @@ async function checkRecord(item: Item, stored: Stored, ports: SweepPorts): Promi
       return false
     case 'accepted': {
       const { job } = stored
-      if (isTerminal(job.phase) && job.fence === undefined) {
+      if (hasEnded(job) && job.fence === undefined) {
         const endMs = Date.parse(job.finishedAt ?? job.acceptedAt) + job.settings.ttlAfterFinished * 1000
-        return ports.clock.nowMs() >= endMs && (await bury(item, ports))
+        if (ports.clock.nowMs() < endMs || (await isKept(job, ports))) return false
+        for (const jobId of childrenOf(job)) await buryChild(jobId, job, ports)
+        return bury(item, ports)
       }
       if (!isLive(job.phase) || !ports.memory.has(jobId)) ports.wake(jobId)
       return false
@@ -141,6 +145,20 @@ async function checkRecord(item: Item, stored: Stored, ports: SweepPorts): Promi
     default:
       throw stored satisfies never
   }
+}
+
+/** The results of a child are its parent's: as long as that knows it and is there, the child stays. */
+const isKept = async (job: Job, { jobs }: SweepPorts): Promise<boolean> =>
+  (await lookAtParent(job, jobs, 'also after its end')).is === 'alive'
+
+const childrenOf = ({ pipeline }: Job): string[] =>
+  pipeline?.steps.flatMap(({ children }) => children.map(({ jobId }) => jobId)) ?? []
+
+/** Children go first: a parent that is left alone after a crash is met again by the next scan. */
+async function buryChild(jobId: string, parent: Job, ports: SweepPorts): Promise<void> {
+  const item = await ports.jobs.get(jobId)
+  const stored = readStored(item)
+  if (item && stored.is === 'accepted' && childSeen(stored, parent).is === 'ended') await bury(item, ports)
 }
 
 /** What is left: enough for a late redelivery to find that this job has been. DynamoDB removes it later. */

@@ -1,5 +1,5 @@
 import type { Configuration } from '../schemas/configuration.ts'
-import { isKindName } from '../schemas/kinds/index.ts'
+import { isUploadKind } from '../schemas/kinds/index.ts'
 import { callRates } from '../schemas/limits.ts'
 import type { Status } from '../schemas/status.ts'
 import { createPacer } from './admit/pacer.ts'
@@ -7,21 +7,32 @@ import type { Clock } from './clock.ts'
 import type { Leading, Term } from './election.ts'
 import type { QueueUrls } from './infrastructure.ts'
 import { type HandlerPorts, handleJobMessage, handleTaskEvent } from './intake/handlers.ts'
-import { headInput, type S3 } from './intake/heads.ts'
-import type { UploadRules } from './intake/messages.ts'
+import { headInput, headMetadata, type S3 } from './intake/heads.ts'
 import { type ConsumerOptions, consume, deleteMessages, type Sqs } from './intake/queue.ts'
+import type { UploadRules } from './intake/uploads.ts'
 import type { Logger } from './log.ts'
 import { createLoop, type Loop, type LoopTimes } from './loop.ts'
 import type { Metrics } from './metrics.ts'
+import { networksOf } from './networks.ts'
 import { NotLeading } from './not-leading.ts'
 import { policyOf, vcpuCeiling } from './policy.ts'
 import { createMemory, type Memory } from './reconcile/memory.ts'
 import { createEcsRunner, type Ecs } from './run/ecs.ts'
+import { createRunner } from './run/runner.ts'
+import { createTranscribeRunner, type Transcribe } from './run/transcribe.ts'
 import { createControlStore } from './store/control.ts'
 import { createJobStore, type Dynamo, type JobStore } from './store/jobs.ts'
+import { deleteObjects } from './store/objects.ts'
 
 /** The services as one term of one leader reaches them. */
-export type TermClients = { dynamo: Dynamo; sqs: Sqs; ecs: Ecs; s3: S3; destroy(): void }
+export type TermClients = {
+  dynamo: Dynamo
+  sqs: Sqs
+  ecs: Ecs
+  s3: S3
+  transcribe: Transcribe
+  destroy(): void
+}
 
 export type TermPorts = {
   configuration: Configuration
@@ -113,7 +124,10 @@ function createTermLoop(
   const policy = policyOf(configuration)
   return createLoop({
     jobs,
-    runner: createEcsRunner(clients.ecs, configuration.CLUSTER, clock.nowMs),
+    runner: createRunner(
+      createEcsRunner(clients.ecs, configuration.CLUSTER, clock.nowMs),
+      createTranscribeRunner(clients.transcribe, createPacer(callRates.getTranscription, clock), clock),
+    ),
     memory,
     pacers: {
       runTask: createPacer(callRates.runTask, clock, callRates.runTask / 2),
@@ -126,11 +140,14 @@ function createTermLoop(
       installation: configuration.INSTALLATION,
       vcpuCeiling: (queue) => vcpuCeiling(policy, queue),
       cluster: configuration.CLUSTER,
-      subnets: configuration.SUBNETS,
-      securityGroups: configuration.SECURITY_GROUPS,
-      assignPublicIp: configuration.ASSIGN_PUBLIC_IP,
+      networks: networksOf(configuration),
+      outputsBucket: configuration.OUTPUTS_BUCKET,
+      transcribeRoleArn: configuration.TRANSCRIBE_ROLE_ARN,
       prices: configuration.FARGATE_PRICES,
-      workerFamily: configuration.WORKER_TASK_DEFINITION,
+      workerFamilies: {
+        media: configuration.WORKER_TASK_DEFINITION,
+        internet: configuration.INTERNET_TASK_DEFINITION,
+      },
       workerContainer: configuration.WORKER_CONTAINER,
     },
     clock,
@@ -138,6 +155,8 @@ function createTermLoop(
     metrics,
     randomId,
     headInput: (input) => headInput(clients.s3, input),
+    outputsBucket: configuration.OUTPUTS_BUCKET,
+    deleteOutputs: (keys) => deleteObjects(clients.s3, configuration.OUTPUTS_BUCKET, keys),
     deleteEvents: (receipts) => deleteMessages(clients.sqs, urls.taskEvents, receipts),
     publish: createControlStore(clients.dynamo, configuration.CONTROL_TABLE).writeStatus,
     leader: { id: ports.id, mode: 'leader', since: new Date(clock.nowMs()).toISOString() },
@@ -151,13 +170,19 @@ function createTermLoop(
 }
 
 /** What an upload becomes. */
-export const uploadRules = ({ DEFAULT_KIND: kind }: Configuration): UploadRules => ({
-  defaultKind: isKindName(kind) ? kind : undefined,
+export const uploadRules = ({
+  DEFAULT_KIND: kind,
+  EVENTBRIDGE_KEYS,
+  UPLOAD_TRIGGERS: triggers,
+}: Configuration): UploadRules => ({
+  triggers,
+  defaultKind: isUploadKind(kind) ? kind : undefined,
+  eventBridgeKeys: EVENTBRIDGE_KEYS,
 })
 
 function startConsumers(
   { configuration, log, clock, urls }: TermPorts,
-  { sqs }: TermClients,
+  { sqs, s3 }: TermClients,
   jobs: JobStore,
   memory: Memory,
   loop: Loop,
@@ -168,6 +193,7 @@ function startConsumers(
     rules: uploadRules(configuration),
     installation: configuration.INSTALLATION,
     clock,
+    metadataOf: (input) => headMetadata(s3, input),
     wake: loop.wake,
     count: loop.countIntake,
   }

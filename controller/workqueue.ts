@@ -20,17 +20,20 @@ export type WorkqueueOptions = {
   maxKeys: number
 }
 
-type Entry = { readyAtMs: number; cancel: () => void }
-
 const retryFirstMs = 200
 const retryMaxMs = 30_000
+// Every alarm looks at all keys that wait, so they keep a distance.
+const alarmEveryMs = 20
 
 /**
  * A keyed work queue: a key is never worked on twice at once, is there at most once however often it is added, and comes
  * back with back-off when its work fails. A key added while it is under way is worked on once more afterwards.
  */
 export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: WorkqueueOptions): Workqueue {
-  const delayed = new Map<string, Entry>()
+  // Every live job waits here for its next look: a number each, and one timer for all of them.
+  const delayed = new Map<string, number>()
+  let alarm: { atMs: number; cancel: () => void } | undefined
+  let rangAtMs = Number.NEGATIVE_INFINITY
   const ready = new Map<string, number>()
   const running = new Set<string>()
   const again = new Map<string, number>()
@@ -50,26 +53,45 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
       return
     }
     if (ready.has(key)) return
-    const waiting = delayed.get(key)
-    if (waiting && waiting.readyAtMs <= dueMs) return
-    if (!waiting && delayed.size + ready.size >= maxKeys) {
+    const waitingForMs = delayed.get(key)
+    if (waitingForMs !== undefined && waitingForMs <= dueMs) return
+    if (waitingForMs === undefined && delayed.size + ready.size >= maxKeys) {
       dropped += 1
       first.delete(key)
       return
     }
-    waiting?.cancel()
-    delayed.delete(key)
     if (dueMs <= nowMs) {
+      delayed.delete(key)
       ready.set(key, dueMs)
       pump()
       return
     }
-    const cancel = clock.after(dueMs - nowMs, () => {
+    delayed.set(key, dueMs)
+    setAlarm(dueMs)
+  }
+
+  const setAlarm = (dueMs: number): void => {
+    const atMs = Math.max(dueMs, rangAtMs + alarmEveryMs)
+    if (alarm && alarm.atMs <= atMs) return
+    alarm?.cancel()
+    alarm = { atMs, cancel: clock.after(Math.max(0, atMs - clock.monotonicMs()), ring) }
+  }
+
+  const ring = (): void => {
+    alarm = undefined
+    rangAtMs = clock.monotonicMs()
+    const due: [key: string, dueMs: number][] = []
+    let nextMs = Number.POSITIVE_INFINITY
+    delayed.forEach((dueMs, key) => {
+      if (dueMs <= rangAtMs) due.push([key, dueMs])
+      else nextMs = Math.min(nextMs, dueMs)
+    })
+    for (const [key, dueMs] of due.sort(([, a], [, b]) => a - b)) {
       delayed.delete(key)
       ready.set(key, dueMs)
-      pump()
-    })
-    delayed.set(key, { readyAtMs: dueMs, cancel })
+    }
+    if (Number.isFinite(nextMs)) setAlarm(nextMs)
+    pump()
   }
 
   const pump = (): void => {
@@ -124,7 +146,7 @@ export function createWorkqueue({ work, onError, clock, concurrency, maxKeys }: 
       }
     },
     stop() {
-      for (const { cancel } of delayed.values()) cancel()
+      alarm?.cancel()
       delayed.clear()
       ready.clear()
       return new Promise((resolve) => {

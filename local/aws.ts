@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import type { Configuration } from '../schemas/configuration.ts'
 import { problemsOf, summaryOf } from '../schemas/problems.ts'
 import { CannotStart } from './cannot-start.ts'
-import { localAccountId, secretFor } from './credentials.ts'
+import { localAccountId, localCredentials, secretFor } from './credentials.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createDynamoDb } from './dynamodb.ts'
 import { createEcs, ecsSettingsSchema } from './ecs/index.ts'
@@ -14,6 +14,7 @@ import { provision } from './provision.ts'
 import { createS3, noFaults, type S3Faults } from './s3/index.ts'
 import { createSqs } from './sqs.ts'
 import { taskEnvironment } from './task-environment.ts'
+import { createTranscribe, transcribeSettingsSchema } from './transcribe/index.ts'
 
 export type LocalAws = {
   /** `http://127.0.0.1:<port>`: what SDK and CLI take as their endpoint. */
@@ -25,6 +26,10 @@ export type LocalAws = {
 export type LocalAwsOptions = {
   /** What differs from a fresh account with a fast Fargate, see `ecsSettingsSchema`. */
   ecs?: z.input<typeof ecsSettingsSchema>
+  /** What differs from a fresh account with a fast Transcribe, see `transcribeSettingsSchema`. */
+  transcribe?: z.input<typeof transcribeSettingsSchema>
+  /** The program that recognises words for Transcribe: a line of shell that gets the audio file as its last argument. */
+  asrCommand?: string | undefined
   /** What S3 does wrong; may be changed while it runs. */
   s3Faults?: S3Faults
 }
@@ -47,7 +52,7 @@ export const startLocalAws = async (
 
   const close = async () => {
     // Tasks get a moment to say how far they came, for which they need everything else.
-    await services.ecs.close()
+    await Promise.all([services.ecs.close(), services.transcribe.close()])
     await Promise.all([closePort(), services.sqs.close()])
     await services.s3.close()
     await services.dynamodb.close()
@@ -65,9 +70,19 @@ export const startLocalAws = async (
 const openServices = async (
   endpoint: string,
   configuration: Configuration,
-  { ecs: ecsSettings, s3Faults = noFaults() }: LocalAwsOptions,
+  { ecs: ecsOptions, transcribe: transcribeOptions = {}, asrCommand, s3Faults = noFaults() }: LocalAwsOptions,
   log: Logger,
 ) => {
+  const ecsSettings = settingsOf('ecs', ecsSettingsSchema, configuration, {
+    ...fargateOf(configuration),
+    ...ecsOptions,
+  })
+  const transcribeSettings = settingsOf(
+    'transcribe',
+    transcribeSettingsSchema,
+    configuration,
+    transcribeOptions,
+  )
   const region = configuration.AWS_REGION
   const dataDir = resolve(configuration.LOCAL_DATA_DIR)
   const giveBack = await takeDataDirectory(dataDir, endpoint)
@@ -78,7 +93,7 @@ const openServices = async (
     accountId: localAccountId,
     baseUrl: () => endpoint,
     taskEnvironment: () => taskEnvironment(endpoint, configuration, process.env),
-    settings: parseEcsSettings({ ...ecsSettingsOf(configuration), ...ecsSettings }),
+    settings: ecsSettings,
     // The rule that brings task events to the queue stands in the infrastructure on AWS; here it is this line.
     emitEvent: (event) => sqs.send(configuration.TASK_EVENTS_QUEUE, JSON.stringify(event)),
     log: log.child({ service: 'ecs' }),
@@ -92,11 +107,27 @@ const openServices = async (
     faults: s3Faults,
     log: log.child({ service: 's3' }),
   })
+  const transcribe = await createTranscribe({
+    dataDir: join(dataDir, 'transcribe'),
+    region,
+    accountId: localAccountId,
+    endpoint,
+    credentials: localCredentials,
+    asrCommand: asrCommand ?? configuration.LOCAL_ASR_COMMAND,
+    // A recogniser is a program of the user, with needs of its own.
+    environment: process.env,
+    ffmpegPath: configuration.FFMPEG_PATH,
+    ffprobePath: configuration.FFPROBE_PATH,
+    settings: transcribeSettings,
+    emitEvent: (event) => sqs.send(configuration.TASK_EVENTS_QUEUE, JSON.stringify(event)),
+    log: log.child({ service: 'transcribe' }),
+  })
   return {
     dynamodb: createDynamoDb(join(dataDir, 'dynamodb')),
     sqs,
     s3,
     ecs,
+    transcribe,
     logs: createLogs(
       join(dataDir, 'ecs', 'logs'),
       (group) => `arn:aws:logs:${region}:${localAccountId}:log-group:${group}`,
@@ -105,16 +136,37 @@ const openServices = async (
   }
 }
 
-/** @throws CannotStart when LOCAL_FAULTS names a fault that there is not */
-const parseEcsSettings = (settings: unknown) => {
-  const parsed = ecsSettingsSchema.safeParse(settings)
+/**
+ * The settings of one service, with the faults of LOCAL_FAULTS that are its own: those that name it, and for ECS those that
+ * name none.
+ * @throws CannotStart when LOCAL_FAULTS names a fault or a service that there is not
+ */
+const settingsOf = <Schema extends z.ZodType>(
+  service: 'ecs' | 'transcribe',
+  schema: Schema,
+  { LOCAL_FAULTS }: Configuration,
+  settings: object,
+): z.infer<Schema> => {
+  const named = LOCAL_FAULTS.map((fault, position) => ({ service: 'ecs', ...fault, position }))
+  const stranger = named.find((fault) => fault.service !== 'ecs' && fault.service !== 'transcribe')
+  if (stranger !== undefined)
+    throw new CannotStart(
+      `LOCAL_FAULTS[${stranger.position}].service is ${JSON.stringify(stranger.service)}: must be ecs or transcribe`,
+    )
+  const own = named.filter((fault) => fault.service === service)
+  const wanted = { faults: own.map(({ position }) => LOCAL_FAULTS[position]), ...settings }
+  const parsed = schema.safeParse(wanted)
   if (parsed.success) return parsed.data
-  throw new CannotStart(summaryOf(problemsOf(parsed.error, settings)).replaceAll('faults[', 'LOCAL_FAULTS['))
+  throw new CannotStart(
+    summaryOf(problemsOf(parsed.error, wanted)).replaceAll(
+      /faults\[(\d+)\]/g,
+      (_, index: string) => `LOCAL_FAULTS[${own[Number(index)]?.position}]`,
+    ),
+  )
 }
 
 /** Start-up times of Fargate scaled to what the configuration says: from RunTask to RUNNING. */
-const ecsSettingsOf = ({ LOCAL_START_S, LOCAL_VCPU_QUOTA, LOCAL_FAULTS }: Configuration) => ({
-  faults: LOCAL_FAULTS,
+const fargateOf = ({ LOCAL_START_S, LOCAL_VCPU_QUOTA }: Configuration) => ({
   timeline: {
     provisioningMs: LOCAL_START_S * 400,
     pendingMs: LOCAL_START_S * 200,

@@ -18,6 +18,11 @@ export type Services = {
     control(method: string, path: string, input: unknown): Answer
   }
   logs: { call(action: string, input: unknown): Promise<Answer> }
+  transcribe: {
+    call(action: string, input: unknown): Promise<Answer>
+    /** Faults and looks inside: `/_local/transcribe/...`. */
+    control(method: string, path: string, input: unknown): Answer
+  }
   s3: { handle(request: IncomingMessage, response: ServerResponse): Promise<void> | void }
 }
 
@@ -138,6 +143,7 @@ const protocols = {
   AmazonSQS: { maxBytes: 8 * mebibyte, version: '1.0' },
   AmazonEC2ContainerServiceV20141113: { maxBytes: mebibyte, version: '1.1' },
   Logs_20140328: { maxBytes: mebibyte, version: '1.1' },
+  Transcribe: { maxBytes: mebibyte, version: '1.1' },
 } as const
 
 const isProtocol = (prefix: string): prefix is keyof typeof protocols => Object.hasOwn(protocols, prefix)
@@ -170,18 +176,23 @@ const byTarget = async (
       return sendJson(response, await services.ecs.call(action, input), version)
     case 'Logs_20140328':
       return sendJson(response, await services.logs.call(action, input), version)
+    case 'Transcribe':
+      return sendJson(response, await services.transcribe.call(action, input), version)
     default:
       prefix satisfies never
   }
 }
 
-const control = async ({ ecs }: Services, request: IncomingMessage, response: ServerResponse) => {
+const control = async ({ ecs, transcribe }: Services, request: IncomingMessage, response: ServerResponse) => {
   const body = await readBody(request, mebibyte)
   if (body === undefined) return sendJson(response, tooLarge(mebibyte))
   const input = parseJson(body)
   if (input === undefined) return sendJson(response, notJson)
   const path = (request.url ?? '').slice('/_local'.length)
-  sendJson(response, ecs.control(request.method ?? 'GET', path, input))
+  const method = request.method ?? 'GET'
+  if (path.startsWith('/transcribe/'))
+    return sendJson(response, transcribe.control(method, path.slice('/transcribe'.length), input))
+  sendJson(response, ecs.control(method, path, input))
 }
 
 const tooLarge = (maxBytes: number): Answer =>

@@ -38,7 +38,7 @@ const logger = ({ LOG_LEVEL, LOG_FORMAT }: Configuration): Logger => {
 }
 
 const summary = ({ endpoint }: LocalAws, configuration: Configuration): string => `
-  Local AWS   ${endpoint}   S3, SQS, DynamoDB, ECS on Fargate, CloudWatch Logs
+  Local AWS   ${endpoint}   S3, SQS, DynamoDB, ECS on Fargate, Transcribe, CloudWatch Logs
   Data        ${resolve(configuration.LOCAL_DATA_DIR)}   (queued messages live in memory: they end with this process)
   Use it      export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${configuration.AWS_REGION} AWS_DEFAULT_REGION=${configuration.AWS_REGION}
               export AWS_ACCESS_KEY_ID=${localCredentials.accessKeyId} AWS_SECRET_ACCESS_KEY=${localCredentials.secretAccessKey}

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { isKindName, kindNames } from './kinds/index.ts'
+import { isUploadKind, uploadKinds } from './kinds/index.ts'
 import { installationPattern, queueNamePattern } from './limits.ts'
 import { defaultPrices, fargatePricesSchema } from './prices.ts'
 import { resourceNames, workerContainer } from './resources.ts'
+import { triggersSchema } from './triggers.ts'
 
 const names = resourceNames()
 
@@ -92,6 +93,11 @@ const shared = {
     .min(1)
     .default(names.workerFamily)
     .describe('Task definition family of the worker.'),
+  INTERNET_TASK_DEFINITION: z
+    .string()
+    .min(1)
+    .default(names.internetFamily)
+    .describe('Task definition family of the worker for kinds that need the internet.'),
   WORKER_CONTAINER: z.string().min(1).default(workerContainer).describe('Container of the worker in it.'),
   LOG_GROUP: z.string().min(1).default(names.logGroup).describe('CloudWatch log group of the tasks.'),
 }
@@ -114,17 +120,30 @@ const controller = {
     .describe('Limits of single queues as JSON: {"batch": {"maxRunning": 2, "maxVcpu": 4}}.'),
   DEFAULT_KIND: z
     .string()
-    .refine((name) => name === 'none' || isKindName(name), {
-      error: `must be none or one of: ${kindNames.join(', ')}`,
+    .refine((name) => name === 'none' || isUploadKind(name), {
+      error: `must be none or one of: ${uploadKinds.join(', ')}`,
     })
     .default('transcode')
     .describe('Kind of an upload whose first folder names none. none: such uploads are ignored.'),
+  UPLOAD_TRIGGERS: json(triggersSchema)
+    .default([])
+    .describe(
+      'Rules for uploads as JSON; the first that fits decides: [{"prefix": "talks/", "suffix": ".mp4", "minBytes": 1, "jobs": [{"kind": "transcode"}, {"kind": "subtitles", "params": {"language": "en-US"}}]}].',
+    ),
   SUBNETS: list.describe('Subnets of the tasks, separated by commas.'),
   SECURITY_GROUPS: list.describe('Security groups of the tasks, separated by commas.'),
   ASSIGN_PUBLIC_IP: z
     .enum(['ENABLED', 'DISABLED'])
     .default('DISABLED')
     .describe('Whether tasks get a public address.'),
+  INTERNET_SUBNETS: list.describe('Subnets of tasks that need the internet. Empty: SUBNETS.'),
+  INTERNET_SECURITY_GROUPS: list.describe(
+    'Security groups of tasks that need the internet. Empty: SECURITY_GROUPS.',
+  ),
+  INTERNET_ASSIGN_PUBLIC_IP: z
+    .enum(['ENABLED', 'DISABLED'])
+    .optional()
+    .describe('Whether tasks that need the internet get a public address. Empty: ASSIGN_PUBLIC_IP.'),
   FARGATE_PRICES: json(fargatePricesSchema)
     .default(defaultPrices)
     .describe(
@@ -152,6 +171,23 @@ const controller = {
     .min(1)
     .default('17 3 * * *')
     .describe('When every record is read once: reaping and healing. Cron expression.'),
+  EVENTBRIDGE_KEYS: z
+    .enum(['plain', 'encoded'])
+    .default('plain')
+    .describe(
+      'How object keys stand in S3 events that come by EventBridge; encoded: like in S3 notifications.',
+    ),
+  TRANSCRIBE_ROLE_ARN: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/\S+$/, { error: 'must be the ARN of an IAM role' })
+    .optional()
+    .describe(
+      'Role in which Amazon Transcribe reads audio and writes transcripts. Without it, it does so in the role of the controller, and refuses jobs above its quota instead of queueing them.',
+    ),
+  EMF_METRICS: z
+    .enum(['off', 'on'])
+    .default('off')
+    .describe('on: metrics for CloudWatch stand in the log, one line a minute (embedded metric format).'),
   PRESIGN_S: number(60, 604_800, 3600).describe('Seconds that presigned links work.'),
 }
 
@@ -171,7 +207,14 @@ const local = {
   LOCAL_FAULTS: json(z.array(z.record(z.string(), z.unknown())))
     .default([])
     .describe(
-      'What the local ECS does wrong from the start, as a JSON list of faults: [{"kind": "capacity"}].',
+      'What the local ECS and Transcribe do wrong from the start, as a JSON list of faults: [{"kind": "capacity"}, {"service": "transcribe", "kind": "dropEvent"}].',
+    ),
+  LOCAL_ASR_COMMAND: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Program that recognises words for the local Transcribe: a line of shell that gets an audio file as its last argument and prints words as JSON. Absent: it only finds out where somebody speaks, and says so.',
     ),
   FFMPEG_PATH: z
     .string()

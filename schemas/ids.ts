@@ -45,6 +45,32 @@ export const parseStartedBy = (text: string | undefined): StartedBy | undefined 
   return parseFence(fence) ? { installation, jobId, fence } : undefined
 }
 
+/**
+ * The name of a job of Amazon Transcribe: one per launch and inputs, so that a name that is taken is the same job. At most
+ * 200 characters `[0-9a-zA-Z._-]` (Transcribe API reference); none of the parts has a dot.
+ */
+export const transcriptionJobName = (
+  installation: string,
+  jobId: string,
+  { uid, attempt, launch }: Fence,
+  inputs: unknown,
+): string => [installation, jobId, uid, attempt, launch, shortHash(JSON.stringify(inputs), 10)].join('.')
+
+/** The job that a transcription of ours works for; undefined for everybody else's. */
+export const parseTranscriptionJobName = (
+  name: string,
+): { installation: string; jobId: string } | undefined => {
+  const match = /^([a-z0-9-]{1,16})\.([A-Za-z0-9_-]{1,64})\.[a-z0-9]{20}\.\d+\.\d+\.[0-9a-f]{10}$/.exec(name)
+  return match ? { installation: match[1] ?? '', jobId: match[2] ?? '' } : undefined
+}
+
+const transcriptionPrefix = 'transcription:'
+
+/** Where a record of ours names a task, a transcription is named like this; Transcribe knows no ARN of it. */
+export const transcriptionArn = (name: string): string => `${transcriptionPrefix}${name}`
+export const isTranscription = (arn: string): boolean => arn.startsWith(transcriptionPrefix)
+export const transcriptionName = (arn: string): string => arn.slice(transcriptionPrefix.length)
+
 /** What a person recognises of a file name, safe inside an id. */
 const slug = (key: string): string =>
   (key.split('/').at(-1) ?? '')

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { extensible } from './extensible.ts'
 import { architectures } from './fargate.ts'
 import { jobIdPattern, recordLimits } from './limits.ts'
+import { pipelineStateSchema } from './pipeline.ts'
 import { capacities, settingsSchema, specSchema } from './spec.ts'
 
 export const phases = [
@@ -67,13 +68,17 @@ export type Outcome = z.infer<typeof outcomeSchema>
 export const attemptSchema = extensible({
   n: count.describe('Number of the attempt; never used twice in the life of a record.'),
   launches: count.describe('Launches of this attempt.'),
-  runner: z.enum(['ecs']).describe('What carried it out.'),
+  runner: z.enum(['ecs', 'transcribe']).describe('What carried it out.'),
   capacity: z.enum(capacities).describe('Capacity that was asked for.'),
   taskDefinition: z.string().describe('family:revision of the task definition.'),
   cpu: count.describe('CPU units.'),
   memory: count.describe('MiB.'),
   ephemeralStorage: count.optional().describe('GiB of disk; absent: the 20 that every task has.'),
   architecture: z.enum(architectures).optional().describe('Of the task definition. Absent: x86_64.'),
+  audioS: z
+    .number()
+    .optional()
+    .describe('Of a transcription: seconds of audio, which is what it is paid by.'),
   publicIp: z.boolean().optional().describe('true: the task had a public address.'),
   spotRefusals: count
     .optional()
@@ -166,7 +171,7 @@ export const submissionSchema = z
       .min(1)
       .max(32)
       .describe(
-        'What the job does: transcode, container. It stays what it was at acceptance, until a retry.',
+        'What the job does: transcode, subtitles, analyze, container. It stays what it was at acceptance, until a retry.',
       ),
     createdAt: time.describe('When it was submitted; filled in when absent.'),
     phase: z.literal('Submitted'),
@@ -193,6 +198,7 @@ const controllerAttributes = {
   })
     .optional()
     .describe('The stop intent.'),
+  pipeline: pipelineStateSchema.optional(),
   attempts: z
     .array(attemptSchema)
     .max(recordLimits.attemptsKept + 1)

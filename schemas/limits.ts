@@ -69,6 +69,8 @@ export const callRates = {
   stopTask: 20,
   describeTasks: 14,
   listTasks: 6,
+  /** GetTranscriptionJob: 30/s by default, and pages of the API have named less. */
+  getTranscription: 10,
 } as const
 
 /** How long each priority step moves a job forward in its line: a waiting job ages past it, so nothing starves. */

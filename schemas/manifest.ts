@@ -1,7 +1,20 @@
 import { z } from 'zod'
 
 /** What a file is for. A reader of outputs looks for a role, never for a name. */
-export const fileRoles = ['master', 'playlist', 'init', 'segment', 'poster', 'metadata'] as const
+export const fileRoles = [
+  'master',
+  'playlist',
+  'init',
+  'segment',
+  'poster',
+  'metadata',
+  'audio',
+  'subtitles',
+  'scenes',
+  'picture',
+  'summary',
+  'page',
+] as const
 export type FileRole = (typeof fileRoles)[number]
 
 const manifestFileSchema = z.strictObject({

@@ -45,8 +45,37 @@ export const s3RecordSchema = z.object({
   }),
 })
 
+/** What S3 tells EventBridge (S3 user guide, using EventBridge). Its names are not those of a notification. */
+export const s3EventSchema = z.object({
+  source: z.literal('aws.s3'),
+  'detail-type': z.literal('Object Created'),
+  detail: z.object({
+    bucket: z.object({ name: z.string().min(1) }),
+    object: z.object({
+      key: z.string().min(1),
+      size: z.number().optional(),
+      etag: z.string().optional(),
+      'version-id': z.string().optional(),
+      sequencer: z.string().optional(),
+    }),
+  }),
+})
+
+/** What SNS puts around a message unless the subscription delivers it raw (SNS developer guide, message formats). */
+export const snsEnvelopeSchema = z.object({
+  Type: z.literal('Notification'),
+  MessageId: z.string().min(1).optional(),
+  Message: z.string(),
+})
+
 /** A wake-up: somebody changed this job's record. It says nothing more, because the record is the truth. */
 export const wakeSchema = z.strictObject({ jobId: z.string().regex(jobIdPattern) })
+
+/** The end of a job of Amazon Transcribe, by EventBridge, on a best effort. */
+export const transcribeEventSchema = z.object({
+  'detail-type': z.literal('Transcribe Job State Change'),
+  detail: z.object({ TranscriptionJobName: z.string().min(1) }),
+})
 
 /** ECS task state change, as EventBridge delivers it. Times are ISO strings here, unlike in the API. */
 export const taskEventSchema = z.object({

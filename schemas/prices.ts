@@ -14,6 +14,8 @@ const presets = {
   arm64: { vcpuHour: 0.03238, gbHour: 0.00356, storageGbHour, spotFactor },
 } as const satisfies Record<Architecture, object>
 const presetIpv4Hour = 0.005
+// Standard batch transcription, the first 250,000 minutes a month.
+const presetTranscribeMinute = 0.024
 
 const priceMax = 1000
 const price = (preset: number, what: string) =>
@@ -43,6 +45,7 @@ export const fargatePricesSchema = z.strictObject({
   x86_64: architecturePrices(presets.x86_64),
   arm64: architecturePrices(presets.arm64),
   publicIpv4Hour: price(presetIpv4Hour, 'A public IPv4 address for an hour.'),
+  transcribeMinute: price(presetTranscribeMinute, 'A minute of audio that Amazon Transcribe listens to.'),
 })
 export type FargatePrices = z.infer<typeof fargatePricesSchema>
 
@@ -65,6 +68,7 @@ export type Priced = Pick<
   | 'publicIp'
   | 'launchedAt'
   | 'startedAt'
+  | 'audioS'
 >
 
 /** When the task of an attempt was billed, as far as somebody saw it. */
@@ -89,11 +93,19 @@ const usdMax = 1e8
  * is a number from 0 on.
  */
 export function costOfAttempt(attempt: Priced, billed: Billed, prices: FargatePrices): number {
+  if (attempt.audioS !== undefined) return costOfTranscription(attempt.audioS, billed, prices)
   const fromMs = billedFromMs(attempt, billed)
   if (fromMs === undefined) return 0
   const seconds = Math.max(billedSecondsMin, Math.ceil((billed.stoppedAtMs - fromMs) / 1000) || 0)
   return roundUsd((usdPerHour(attempt, prices) * seconds) / hourS)
 }
+
+/** Transcribe is paid by the second of audio, at least 15; not for a job that failed, but for one that we let go of. */
+const costOfTranscription = (
+  audioS: number,
+  { exitCode = 0 }: Billed,
+  { transcribeMinute }: FargatePrices,
+): number => (exitCode === 0 ? roundUsd((Math.max(15, audioS) / 60) * transcribeMinute) : 0)
 
 /** Undefined: it was never billed. Without the time of the pull, the nearest known one before it stands in. */
 function billedFromMs(attempt: Priced, billed: Billed): number | undefined {

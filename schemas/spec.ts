@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { extensible } from './extensible.ts'
 import { queueNamePattern, specBounds, specDefaults } from './limits.ts'
+import { parentPattern } from './pipeline.ts'
 
 /** An integer within bounds that the message of a refusal names. */
 const whole = ({ min, max }: { min: number; max: number }) =>
@@ -192,6 +193,11 @@ export const specSchema = z
     suspend: z.boolean().optional().describe('true: stop and wait, without counting an attempt.'),
     cancel: z.boolean().optional().describe('true: end the job as Cancelled.'),
     labels: labelsSchema.optional().describe('Up to 20 names of your own.'),
+    parent: z
+      .string()
+      .regex(parentPattern, { error: 'must be <jobId>/<uid> of a pipeline' })
+      .optional()
+      .describe('Of a child: the pipeline that made it. A job that its parent does not know is cancelled.'),
   })
   .describe('What is wanted.')
 
@@ -238,6 +244,11 @@ export const settingsSchema = extensible({
   failurePolicy: z.array(policyRuleSchema).describe('Ordered rules for failures.'),
   ttlAfterFinished: resolved('Seconds that the finished job is kept.'),
   labels: z.record(z.string(), z.string()).describe('Names of the user.'),
+  parent: z.string().optional().describe('Of a child: the pipeline that made it.'),
+  stepResources: resourcesSchema
+    .partial()
+    .optional()
+    .describe('Of a pipeline: size and capacity that were asked for, for each of its tasks.'),
 }).describe('What applies: spec, kind and defaults, resolved at acceptance.')
 
 export type Settings = z.infer<typeof settingsSchema>

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
@@ -12,10 +12,14 @@ import { isTerminal } from '../schemas/job.ts'
 import { loadConfiguration } from '../schemas/read-configuration.ts'
 import { WorkerError } from '../worker/errors.ts'
 import { findMediaTools } from '../worker/ffmpeg.ts'
+import { makeTalk } from './demo-talk.ts'
 import { makeVideo } from './demo-video.ts'
 import { startSystem } from './system.ts'
 
-/** `npm run demo [-- FILE]`: one upload becomes renditions, through the whole system, and you watch. */
+/**
+ * `npm run demo [-- FILE] [--kind K]`: one upload becomes renditions, subtitles or a summary, through the whole system, and
+ * you watch.
+ */
 const demoSeconds = 10
 
 type JobView = {
@@ -23,6 +27,7 @@ type JobView = {
     phase: string
     message?: string
     progress?: { percent?: number; stage?: string }
+    pipeline?: { steps: { name: string; endedAt?: string }[] }
     attempts?: { n: number }[]
   }
   why: { why: string } | string
@@ -37,7 +42,7 @@ async function demo(): Promise<number> {
   const startedMs = performance.now()
   const scratch = await mkdtemp(join(tmpdir(), 'demo-'))
   try {
-    const file = await chooseVideo(positionals[0], scratch)
+    const file = await chooseVideo(positionals[0], values.kind, scratch)
     const configuration = await withFreePorts(loadConfiguration())
     const system = await startSystem(configuration, { quiet: true })
     try {
@@ -50,7 +55,7 @@ async function demo(): Promise<number> {
   }
 }
 
-async function chooseVideo(given: string | undefined, scratch: string): Promise<string> {
+async function chooseVideo(given: string | undefined, kind: string, scratch: string): Promise<string> {
   if (given !== undefined) {
     const path = resolve(given)
     const found = await stat(path).catch(() => undefined)
@@ -65,6 +70,11 @@ async function chooseVideo(given: string | undefined, scratch: string): Promise<
     signal: AbortSignal.timeout(20_000),
   })
   const path = join(scratch, 'demo.mp4')
+  if (kind === 'subtitles' || kind === 'analyze') {
+    const speakers = await makeTalk(tools.ffmpeg.path, path, scratch)
+    say(`made a 30 s talk: ${speakers}`)
+    return path
+  }
   say(`making a ${demoSeconds} s video with ffmpeg ${tools.ffmpeg.version} (${tools.ffmpeg.source})`)
   await makeVideo(tools.ffmpeg.path, path, demoSeconds)
   return path
@@ -104,12 +114,31 @@ async function run(
   const folder = resolve(configuration.LOCAL_DATA_DIR, 'demo', jobId)
   await download(outputs, jobId, folder)
   say(table(outputs, jobId))
-  say(
-    `all of it in       ${relative(process.cwd(), folder) || folder}/   (play master.m3u8 with ffplay, mpv or VLC)`,
-  )
+  say(`all of it in       ${relative(process.cwd(), folder) || folder}/   ${hints[kind] ?? ''}`)
+  await showText(outputs, jobId, folder)
   say(`done in            ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
   say(`look at the job    npm start, then http://127.0.0.1:${configuration.PORT || 8080}/#/jobs/${jobId}`)
   return 0
+}
+
+const hints: Readonly<Record<string, string>> = {
+  transcode: '(play master.m3u8 with ffplay, mpv or VLC)',
+  analyze: '(read summary.md)',
+}
+
+/** What was made for reading is shown at once, as far as a screen goes. */
+async function showText({ files }: OutputsView, jobId: string, folder: string): Promise<void> {
+  const text = files
+    .map(({ key }) => nameIn(key, jobId))
+    .find((name) => /^(summary\.md|[^/]+\.vtt)$/.test(name))
+  if (text === undefined) return
+  const lines = (await readFile(join(folder, text), 'utf8')).split('\n')
+  process.stdout.write(
+    `\n${lines
+      .slice(0, 24)
+      .map((line) => `    ${line}`)
+      .join('\n')}\n${lines.length > 24 ? '    ...\n' : ''}\n`,
+  )
 }
 
 /** As any user would: ask for a link, put the file there. The job is made by the event of the upload. */
@@ -155,6 +184,8 @@ async function watch(url: string, jobId: string): Promise<JobView> {
 const barWidth = 30
 
 function progressLine({ job }: JobView): string {
+  if (job.pipeline)
+    return `${job.phase.padEnd(9)} ${job.pipeline.steps.map(({ name, endedAt }) => `${name}${endedAt === undefined ? ' ...' : ' done'}`).join(', ')}`
   const percent = job.phase === 'Succeeded' ? 100 : Math.floor((job.progress?.percent ?? 0) / 5) * 5
   const filled = Math.round((percent / 100) * barWidth)
   const bar = `${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}`

@@ -40,6 +40,11 @@ export const errorCatalogue = {
   ),
   INPUT_CORRUPT: entry(exitCodes.badInput, 'The input is damaged'),
   NO_VIDEO_STREAM: entry(exitCodes.badInput, 'The input has no video'),
+  NO_AUDIO_STREAM: entry(exitCodes.badInput, 'The input has no audio'),
+  AUDIO_TOO_SHORT: entry(exitCodes.badInput, 'The audio is too short to be transcribed'),
+  TRANSCRIPT_INVALID: entry(exitCodes.badInput, 'The transcript cannot be read'),
+  SCENES_INVALID: entry(exitCodes.badInput, 'The list of scenes cannot be read'),
+  PLAYLIST_INVALID: entry(exitCodes.badInput, 'The HLS output that subtitles are for cannot be read'),
 
   FFMPEG_MISSING: entry(exitCodes.badConfiguration, 'No usable ffmpeg was found'),
   FFMPEG_TOO_OLD: entry(exitCodes.badConfiguration, 'The ffmpeg that was found is too old'),

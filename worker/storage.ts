@@ -3,7 +3,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import type { FileRole, ManifestFile } from '../schemas/manifest.ts'
 import type { Input } from '../schemas/spec.ts'
@@ -20,9 +20,23 @@ export type Storage = {
    * @throws WorkerError INPUT_MISSING, INPUT_CHANGED, INPUT_FORBIDDEN, INPUT_ARCHIVED, INPUT_INCOMPLETE, STORAGE_UNAVAILABLE
    */
   download: (input: Input, path: string, options: DownloadOptions) => Promise<StoredObject>
+  /** Size and etag of an object. @throws like `download` */
+  inspect: (input: Input, signal: AbortSignal) => Promise<StoredObject>
+  /**
+   * A part of an object, from byte `start` to byte `end` inclusive, as long as it is the object with the etag of the input.
+   * @throws like `download`; the stream itself may still break
+   */
+  openRange: (input: Input, range: { start: number; end: number }, signal: AbortSignal) => Promise<Readable>
   /** @throws WorkerError OUTPUT_FORBIDDEN, OUTPUT_BUCKET_MISSING, STORAGE_UNAVAILABLE */
   upload: (path: string, key: string, role: FileRole, signal: AbortSignal) => Promise<ManifestFile>
   uploadText: (text: string, key: string, signal: AbortSignal) => Promise<void>
+  /**
+   * Changes a small output that others may be changing at the same time.
+   * @param edit is called again with what another one has written meanwhile; undefined leaves it as it is
+   * @returns the content that stands there now
+   * @throws WorkerError like `download` and `upload`
+   */
+  editText: (key: string, edit: (text: string) => string | undefined, signal: AbortSignal) => Promise<string>
 }
 
 export type DownloadOptions = {
@@ -44,11 +58,14 @@ const singlePartBytes = 8 * 1024 * 1024
 
 export const openStorage = (options: StorageOptions): Storage => ({
   download: (input, path, how) => download(options, input, path, how),
+  inspect: (input, signal) => inspect(options, input, signal),
+  openRange: (input, range, signal) => openRange(options, input, range, signal),
   upload: (path, key, role, signal) => upload(options, path, key, role, signal),
   uploadText: (text, key, signal) =>
     storing(options, signal, () =>
       put(options, key, Buffer.from(text), contentTypeOf(key), signal).then(() => undefined),
     ),
+  editText: (key, edit, signal) => editText(options, key, edit, signal),
 })
 
 const download = async (
@@ -57,9 +74,7 @@ const download = async (
   path: string,
   { signal, admit, onBytes }: DownloadOptions,
 ): Promise<StoredObject> => {
-  const { bucket, key } = input
-  if (bucket === undefined || key === undefined)
-    throw new WorkerError('RECORD_INVALID', 'settings.input must have bucket and key for this kind')
+  const { bucket, key } = addressOf(input)
   let etag = input.etag
   let total: number | undefined
   let written = 0
@@ -124,6 +139,94 @@ const download = async (
   }
 }
 
+const addressOf = ({ bucket, key }: Input): { bucket: string; key: string } => {
+  if (bucket === undefined || key === undefined)
+    throw new WorkerError('RECORD_INVALID', 'settings.input must have bucket and key for this kind')
+  return { bucket, key }
+}
+
+/** The very object that the job was submitted for, in the words of S3. */
+const objectOf = (input: Input) => {
+  const { bucket, key } = addressOf(input)
+  return {
+    Bucket: bucket,
+    Key: key,
+    ...(input.etag === undefined ? {} : { IfMatch: quoted(input.etag) }),
+    ...(input.versionId === undefined ? {} : { VersionId: input.versionId }),
+  }
+}
+
+const reading = async <T>(
+  { patience }: StorageOptions,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> => {
+  try {
+    return await withPatience(attempt, { ...patience, signal, worthwhile: isWorthAnotherTry })
+  } catch (thrown) {
+    signal.throwIfAborted()
+    throw inputError(thrown)
+  }
+}
+
+const inspect = (options: StorageOptions, input: Input, signal: AbortSignal): Promise<StoredObject> =>
+  reading(options, signal, async () => {
+    const { ContentLength: bytes, ETag: etag } = await options.client.send(
+      new HeadObjectCommand(objectOf(input)),
+      { abortSignal: signal },
+    )
+    if (bytes === undefined) throw new Error('S3 told no size')
+    return { bytes, etag: input.etag ?? etag }
+  })
+
+const openRange = (
+  options: StorageOptions,
+  input: Input,
+  { start, end }: { start: number; end: number },
+  signal: AbortSignal,
+): Promise<Readable> =>
+  reading(options, signal, async () => {
+    const { Body: body } = await options.client.send(
+      new GetObjectCommand({ ...objectOf(input), Range: `bytes=${start}-${end}` }),
+      { abortSignal: signal },
+    )
+    if (!(body instanceof Readable)) throw new Error('S3 sent no body')
+    return body
+  })
+
+/** How often another one may come first. */
+const editTries = 10
+
+const editText = async (
+  options: StorageOptions,
+  key: string,
+  edit: (text: string) => string | undefined,
+  signal: AbortSignal,
+): Promise<string> => {
+  for (let tries = 0; ; tries += 1) {
+    const { text, etag } = await reading(options, signal, async () => {
+      const { Body: body, ETag } = await options.client.send(
+        new GetObjectCommand({ Bucket: options.outputsBucket, Key: key }),
+        { abortSignal: signal },
+      )
+      return { text: (await body?.transformToString()) ?? '', etag: ETag }
+    })
+    const edited = edit(text)
+    if (edited === undefined || edited === text) return text
+    try {
+      await storing(options, signal, () =>
+        put(options, key, Buffer.from(edited), contentTypeOf(key), signal, etag),
+      )
+      return edited
+    } catch (thrown) {
+      const cause = thrown instanceof WorkerError ? thrown.cause : thrown
+      // 412: it is another one by now. 409: two were written at the same moment (S3 API reference, conditional writes).
+      const isOvertaken = [409, 412].includes(awsErrorOf(cause).status ?? 0)
+      if (!isOvertaken || tries + 1 >= editTries) throw thrown
+    }
+  }
+}
+
 /** Recorded etags come with quotes (HeadObject) and without (events). */
 const quoted = (etag: string): string => `"${etag.replaceAll('"', '')}"`
 
@@ -167,9 +270,16 @@ const put = async (
   content: Buffer,
   contentType: string,
   signal: AbortSignal,
+  etag?: string,
 ): Promise<string> => {
   await client.send(
-    new PutObjectCommand({ Bucket: outputsBucket, Key: key, Body: content, ContentType: contentType }),
+    new PutObjectCommand({
+      Bucket: outputsBucket,
+      Key: key,
+      Body: content,
+      ContentType: contentType,
+      ...(etag === undefined ? {} : { IfMatch: etag }),
+    }),
     { abortSignal: signal },
   )
   return createHash('sha256').update(content).digest('hex')
@@ -234,6 +344,13 @@ const contentTypes: Record<string, string> = {
   '.mp4': 'video/mp4',
   '.jpg': 'image/jpeg',
   '.json': 'application/json',
+  '.srt': 'application/x-subrip',
+  '.vtt': 'text/vtt; charset=utf-8',
+  '.md': 'text/markdown; charset=utf-8',
+  '.flac': 'audio/flac',
+  '.m4a': 'audio/mp4',
+  '.mp3': 'audio/mpeg',
+  '.ogg': 'audio/ogg',
 }
 
 const contentTypeOf = (key: string): string =>

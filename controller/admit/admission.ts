@@ -1,3 +1,4 @@
+import type { Job } from '../../schemas/job.ts'
 import type { Clock } from '../clock.ts'
 import { type Policy, vcpuCeiling } from '../policy.ts'
 import { capacityKey, capacityOf, sizeOf } from '../reconcile/launch.ts'
@@ -11,6 +12,9 @@ import type { Pacer } from './pacer.ts'
 const headOfLine = 50
 const wantsKept = 5000
 const probeAtMostEveryMs = 60_000
+
+/** `sinceMs`: since when it could have started. */
+type Want = Waiting & { sinceMs: number }
 
 export type AdmitterPorts = {
   jobs: JobStore
@@ -28,13 +32,14 @@ export function createAdmitter(ports: AdmitterPorts) {
   const { jobs, memory, policy, launches, clock, wake, onError } = ports
   // A refused launch takes the grace to be resolved, so with a short grace capacity may be tried sooner.
   const probeEveryMs = Math.min(probeAtMostEveryMs, policy.visibilityGraceMs)
-  const wants = new Map<string, Waiting>()
+  const wants = new Map<string, Want>()
   const refusedAtMs = new Map<string, number>()
   let heads: Heads = new Map()
   let waitingFor: ReadonlyMap<string, WaitingFor> = new Map()
+  let oldestSinceMs: number | undefined
 
   /** Index entries are candidates; what a job wants stands in its record, which is read once while it waits. */
-  async function wantOf(candidate: Candidate): Promise<Waiting | undefined> {
+  async function wantOf(candidate: Candidate): Promise<Want | undefined> {
     const known = wants.get(candidate.jobId)
     if (known?.rank === candidate.rank && known.queue === candidate.queue) return known
     const stored = readStored(await jobs.get(candidate.jobId))
@@ -48,7 +53,7 @@ export function createAdmitter(ports: AdmitterPorts) {
     }
     const { cpu, memory: memoryMiB } = sizeOf(stored.job, vcpuCeiling(policy, candidate.queue))
     const capacity = capacityKey(capacityOf(stored.job), cpu, memoryMiB)
-    const want = { ...candidate, vcpu: cpu / 1024, capacity }
+    const want = { ...candidate, vcpu: cpu / 1024, capacity, sinceMs: waitingSinceMs(stored.job) }
     if (wants.size >= wantsKept) wants.clear()
     wants.set(candidate.jobId, want)
     return want
@@ -63,7 +68,7 @@ export function createAdmitter(ports: AdmitterPorts) {
       ]),
     )
 
-  async function waitingJobs(): Promise<Waiting[]> {
+  async function waitingJobs(): Promise<Want[]> {
     const lines = await Promise.all(Object.keys(policy.queues).map((queue) => jobs.line(queue, headOfLine)))
     const candidates = lines.flat().filter(({ jobId }) => !memory.has(jobId) && !memory.hasStray(jobId))
     const looks = await Promise.allSettled(candidates.map(wantOf))
@@ -73,6 +78,9 @@ export function createAdmitter(ports: AdmitterPorts) {
 
   return {
     waitingFor: () => waitingFor,
+    /** How long the job that waits longest has waited, of those at the heads of their lines that may ever start. */
+    oldestWaitMs: (): number =>
+      oldestSinceMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestSinceMs),
     /** The job was edited: what it wants has to be read again. */
     forget: (jobId: string): boolean => wants.delete(jobId),
     /** There was no capacity for such a task, or there is again. */
@@ -100,6 +108,18 @@ export function createAdmitter(ports: AdmitterPorts) {
         if (refusedAtMs.has(capacity)) refusedAtMs.set(capacity, clock.monotonicMs())
         wake(jobId)
       }
+      const hopeless = new Set(result.neverFit.map(({ jobId }) => jobId))
+      const left = waiting.filter(({ jobId }) => !memory.has(jobId) && !hopeless.has(jobId))
+      oldestSinceMs = left.length === 0 ? undefined : Math.min(...left.map(({ sinceMs }) => sinceMs))
     },
   }
+}
+
+/**
+ * Since when a waiting job could have started: since it was accepted or its last launch ended, or since its back-off was
+ * over. A job that was suspended meanwhile has waited all the same.
+ */
+export function waitingSinceMs({ acceptedAt, history, notBefore }: Job): number {
+  const lastMs = Date.parse(history.at(-1)?.at ?? acceptedAt)
+  return notBefore === undefined ? lastMs : Math.max(lastMs, Date.parse(notBefore))
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Status } from '../../schemas/status.ts'
 import type { Clock } from '../clock.ts'
-import type { UploadRules } from '../intake/messages.ts'
+import type { UploadRules } from '../intake/uploads.ts'
 import type { Policy } from '../policy.ts'
 import type { LogReader } from '../run/logs.ts'
 import type { JobStore } from '../store/jobs.ts'

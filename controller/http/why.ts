@@ -3,8 +3,10 @@ import { summaryOf } from '../../schemas/problems.ts'
 import type { Status } from '../../schemas/status.ts'
 import { wishesOf } from '../../schemas/wishes.ts'
 import { capacityOf } from '../reconcile/launch.ts'
+import { pipelineOf } from '../reconcile/pipeline.ts'
 import type { Item, Stored } from '../store/stored.ts'
 import { whyRunning, whyStarting, whyStopping } from './why-live.ts'
+import { whyPipeline } from './why-pipeline.ts'
 import { after, afterMs, clock, duration, firstSentence, inTime, sentence } from './words.ts'
 
 /**
@@ -93,6 +95,8 @@ const healed: Reason = { why: 'Its phase was changed by hand and is put right', 
 function whyAccepted(job: Job, status: Status | undefined, nowMs: number, visibilityGraceMs: number): Reason {
   const { phase } = job
   if (isTerminal(phase)) return job.fence === undefined ? whyFinished(job) : healed
+  const plan = pipelineOf(job.kind)
+  if (plan && phase !== 'Submitted') return whyPipeline(job, plan, nowMs)
   switch (phase) {
     case 'Submitted':
       return healed
@@ -117,6 +121,8 @@ function whyFinished(job: Job): Reason {
       return { why: job.lastAttempt > 1 ? `Succeeded in attempt ${job.lastAttempt}` : 'Succeeded' }
     case 'Cancelled':
       return { why: 'Cancelled by the user' }
+    case 'ParentEnded':
+      return { why: 'Cancelled, because the pipeline that it was a step of has ended' }
     case 'InvalidSpec':
       return { why: 'Its spec is not valid', said }
     case 'TooBig':

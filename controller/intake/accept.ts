@@ -1,3 +1,4 @@
+import stringify from 'safe-stable-stringify'
 import type { Change } from '../../schemas/change.ts'
 import { makeUid } from '../../schemas/ids.ts'
 import {
@@ -6,10 +7,12 @@ import {
   workerAttributeNames,
 } from '../../schemas/job.ts'
 import { priorityBonusMs, recordLimits } from '../../schemas/limits.ts'
+import type { Pipeline } from '../../schemas/pipeline.ts'
 import { summaryOf } from '../../schemas/problems.ts'
 import type { Settings } from '../../schemas/spec.ts'
 import { wishesOf } from '../../schemas/wishes.ts'
 import type { Policy } from '../policy.ts'
+import { pipelineOf, resumed } from '../reconcile/pipeline.ts'
 import type { Item } from '../store/stored.ts'
 import { defaultSettings, hashSpec, type Resolved, resolveSettings } from './resolve.ts'
 
@@ -70,7 +73,8 @@ export function accept(
     history: [...(old?.history ?? []), entry].slice(-recordLimits.historyKept),
     acceptedAt: now,
     ...(typeof item.sequencer === 'string' ? { sequencer: item.sequencer } : {}),
-    ...(phase === 'Pending' && !wishes.suspend && !wishes.cancel
+    ...goesOn(old, settings, jobId, generation),
+    ...(phase === 'Pending' && !wishes.suspend && !wishes.cancel && !planOf(settings)
       ? { backlogQueue: settings.queue, rank: queueRank }
       : {}),
     queueRank,
@@ -88,6 +92,28 @@ export function accept(
     generation,
   }
 }
+
+const planOf = ({ kind = '' }: Settings): Pipeline | undefined => pipelineOf(kind)
+
+/**
+ * A pipeline that had not succeeded and is asked for the same work again goes on with the step that had failed. Limits and
+ * sizes may be others: that is what people change before they try again.
+ */
+function goesOn(
+  old: ControllerAttributes | undefined,
+  settings: Settings,
+  jobId: string,
+  generation: number,
+): Partial<Pick<ControllerAttributes, 'pipeline'>> {
+  const plan = planOf(settings)
+  if (!plan || !old?.pipeline || old.history.at(-1)?.phase === 'Succeeded') return {}
+  return workOf(old.settings) === workOf(settings)
+    ? { pipeline: resumed(old.pipeline, plan, { jobId, uid: old.uid }, generation) }
+    : {}
+}
+
+const workOf = ({ kind, input, output, params }: Settings): string | undefined =>
+  stringify({ kind, input, output, params })
 
 /** A revision that somebody else wrote may be anything; one that cannot grow would make every condition on it worthless. */
 const revisionOf = ({ revision }: Item): number =>

@@ -2,9 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { Memory } from '../reconcile/memory.ts'
 import { lookAt, type RawTask } from '../run/answers.ts'
 import type { JobStore } from '../store/jobs.ts'
-import { parseEvent, parseMessage, type UploadRules } from './messages.ts'
+import { parseEvent, parseMessage } from './messages.ts'
 import type { Handled } from './queue.ts'
 import { submit } from './records.ts'
+import { type UploadRules, type UploadSubmission, withMetadata } from './uploads.ts'
 
 export type ReceivedMessage = {
   Body?: string | undefined
@@ -18,6 +19,8 @@ export type HandlerPorts = {
   rules: UploadRules
   installation: string
   clock: Clock
+  /** What the user said of an object when uploading it; nothing, where S3 does not tell. */
+  metadataOf: (input: { bucket: string; key: string }) => Promise<Readonly<Record<string, string>>>
   wake: (jobId: string) => void
   /** Counts what became of a message. */
   count: (result: string) => void
@@ -32,7 +35,8 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
       ports.count(`ignored${command.why}`)
       continue
     }
-    const result = await submit(command, ports.jobs, ports.clock.nowMs())
+    const whole = command.upload ? await withItsMetadata(command, ports) : command
+    const result = await submit(whole, ports.jobs, ports.clock.nowMs())
     if (result === 'conflict')
       return rubbish(
         `IdConflict: there is a job ${command.jobId} already, and it asks for something else`,
@@ -42,6 +46,13 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
     ports.wake(command.jobId)
   }
   return parsed.rubbish === undefined ? { is: 'done' } : rubbish(parsed.rubbish, ports)
+}
+
+async function withItsMetadata(
+  command: UploadSubmission,
+  { metadataOf }: HandlerPorts,
+): Promise<UploadSubmission> {
+  return withMetadata(command, await metadataOf(command.spec.input))
 }
 
 function rubbish(reason: string, ports: HandlerPorts): Handled {

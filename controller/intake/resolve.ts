@@ -2,7 +2,8 @@ import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { fargateTiers, isFargateSize } from '../../schemas/fargate.ts'
 import { shortHash } from '../../schemas/ids.ts'
-import { kindNames, kinds } from '../../schemas/kinds/index.ts'
+import type { ContainerParams } from '../../schemas/kinds/container.ts'
+import { kindNames, kinds, userKinds } from '../../schemas/kinds/index.ts'
 import { jobIdPattern, specDefaults } from '../../schemas/limits.ts'
 import { parseSafely } from '../../schemas/parse-safely.ts'
 import { type Problem, problemsOf } from '../../schemas/problems.ts'
@@ -40,6 +41,11 @@ export function resolveSettings(jobId: string, kind: unknown, spec: unknown, pol
   if (!params.success)
     return { is: 'invalid', problems: problemsOf(params.error, parsed.data.params ?? {}, ['spec', 'params']) }
   const { kind: name } = named.data
+  if (known.isStep && parsed.data.parent === undefined)
+    return {
+      is: 'invalid',
+      problems: [{ field: 'kind', value: name, rule: 'is a step of a pipeline, and no job of its own' }],
+    }
   const settings = { kind: name, ...withDefaults(jobId, name, parsed.data, params.data) }
   const problem = contradictionIn(settings, named.data.kind, policy)
   if (problem) return { is: 'invalid', problems: [problem] }
@@ -59,7 +65,7 @@ const namedSchema = z.object({
   jobId: z.string().regex(jobIdPattern, {
     error: 'must be 1 to 64 letters, digits, _ and -, starting with a letter or digit',
   }),
-  kind: z.enum(kindNames, { error: `must be one of: ${kindNames.join(', ')}` }),
+  kind: z.enum(kindNames, { error: `must be one of: ${userKinds.join(', ')}` }),
 })
 
 /** Of a job that never runs: it still has a time after which it is reaped. */
@@ -104,8 +110,19 @@ function withDefaults(
     failurePolicy: spec.failurePolicy ?? [],
     ttlAfterFinished: spec.ttlAfterFinished ?? specDefaults.ttlAfterFinishedS,
     labels: spec.labels ?? {},
+    ...(spec.parent === undefined ? {} : { parent: spec.parent }),
+    ...(kinds[kind].pipeline && spec.resources ? { stepResources: spec.resources } : {}),
   }
 }
+
+const familyOf = ({ taskDefinition }: ContainerParams): string => taskDefinition.split(':')[0] ?? ''
+
+/** Whether it is a task of ECS, which has a size. */
+const isTask = (kind: keyof typeof kinds): boolean =>
+  kinds[kind].pipeline === undefined && kinds[kind].runner === undefined
+
+/** Transcribe API reference, OutputKey. */
+const transcribeKeys = /^[A-Za-z0-9\-_.!*'()/]+$/
 
 const smallestMemory = (cpu: number): number =>
   fargateTiers.find((tier) => tier.cpu === cpu)?.memoryMiB[0] ?? 0
@@ -113,11 +130,24 @@ const smallestMemory = (cpu: number): number =>
 /** Rules that need more than one field. */
 function contradictionIn(settings: Settings, kind: keyof typeof kinds, policy: Policy): Problem | undefined {
   const { resources, limits } = settings
-  if (!isFargateSize(resources.cpu, resources.memory))
+  const family = kind === 'container' ? familyOf(settings.params as ContainerParams) : undefined
+  if (family !== undefined && policy.reservedFamilies.includes(family))
+    return {
+      field: 'spec.params.taskDefinition',
+      value: family,
+      rule: 'is the task definition of our own workers, whose role is not for other programs; register one of your own',
+    }
+  if (isTask(kind) && !isFargateSize(resources.cpu, resources.memory))
     return {
       field: 'spec.resources',
       value: `cpu ${resources.cpu}, memory ${resources.memory}`,
       rule: memoryRule(resources.cpu),
+    }
+  if (!isTask(kind) && !transcribeKeys.test(settings.output))
+    return {
+      field: 'spec.output',
+      value: settings.output,
+      rule: `must be letters, digits and - _ . ! * ' ( ) / for kind ${kind}: Amazon Transcribe takes no others`,
     }
   if (limits.maxMemory < resources.memory)
     return {

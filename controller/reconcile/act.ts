@@ -1,13 +1,23 @@
 import type { Change } from '../../schemas/change.ts'
 import type { Attempt, Job, Phase } from '../../schemas/job.ts'
+import { isTranscribed } from '../../schemas/kinds/index.ts'
 import { launchTimes, overridesCharactersMax } from '../../schemas/limits.ts'
 import type { Pacer } from '../admit/pacer.ts'
 import type { Clock } from '../clock.ts'
+import type { RunAnswer } from '../run/answers.ts'
 import { type Runner, TemplateError } from '../run/ecs.ts'
 import type { JobStore } from '../store/jobs.ts'
 import type { Item } from '../store/stored.ts'
+import type { AsRead } from '../store/update.ts'
 import { type Action, currentArn } from './decide.ts'
-import { intend, type LaunchContext, type Template, taskDefinitionOf } from './launch.ts'
+import {
+  intend,
+  type LaunchContext,
+  type Template,
+  taskDefinitionOf,
+  transcribeTemplate,
+  type WorkerFamilies,
+} from './launch.ts'
 import type { Memory } from './memory.ts'
 import type { SpecEdit } from './seen.ts'
 import { endOfLaunch, finish, settle, withHistory, withTask } from './settle.ts'
@@ -18,11 +28,11 @@ export type ActPorts = {
   memory: Memory
   pacers: { runTask: Pacer; stopTask: Pacer }
   clock: Clock
-  launch: LaunchContext & { workerFamily: string; workerContainer: string }
+  launch: LaunchContext & { workerFamilies: WorkerFamilies; workerContainer: string }
   /** Asks for a full listing of the cluster that begins at `fromMs` or later. */
   wantListPass: (jobId: string, fromMs: number) => void
-  /** RunTask had no answer that says whether a task runs. */
-  onUnanswered: (jobId: string, reason: string) => void
+  /** What RunTask answered, each time that it was sent. */
+  onAnswer: (jobId: string, answer: RunAnswer) => void
   /** What came of a launch: whether there is capacity for tasks like this one. */
   onLaunch: (job: Job, result: 'started' | 'refused') => void
   /** A write moved the job from one phase to another, or into a line. */
@@ -109,12 +119,23 @@ export async function act(
 /** A write that ends a launch holds only if nobody claimed, reported or moved the job since it was read. */
 const endGuards = ['phase', 'claim.taskArn', 'report.fence', 'report.at']
 
+const asReadAt = (item: Item, paths: readonly string[]): AsRead =>
+  Object.fromEntries(['uid', 'revision', ...paths].map((path) => [path, valueAt(item, path)]))
+
+/** What has to be as it was read when a launch ends, also where the record is damaged. */
+export const asReadForTheEnd = (item: Item): AsRead => asReadAt(item, endGuards)
+
 /** Every write of the controller: its own attributes, on condition of the uid and revision that were read. */
-async function write(item: Item, change: Change, guards: readonly string[], ports: ActPorts): Promise<void> {
+export async function write(
+  item: Item,
+  change: Change,
+  guards: readonly string[],
+  ports: Pick<ActPorts, 'jobs' | 'onMoved'>,
+): Promise<void> {
   const revision = (typeof item.revision === 'number' ? item.revision : 0) + 1
-  const asRead = Object.fromEntries(['uid', 'revision', ...guards].map((path) => [path, valueAt(item, path)]))
   const set = { ...change.set, revision }
-  if (!(await ports.jobs.update(String(item.jobId), { ...change, set }, asRead))) throw new LostRace()
+  if (!(await ports.jobs.update(String(item.jobId), { ...change, set }, asReadAt(item, guards))))
+    throw new LostRace()
   ports.onMoved(item.phase, change.set.phase)
 }
 
@@ -217,6 +238,7 @@ async function runTask(job: Job, item: Item, ports: ActPorts): Promise<Next> {
   if (launching?.request === undefined) return now
   if (!memory.useToken(job.jobId) && !ports.pacers.runTask.tryTake()) return paced
   const answer = await ports.runner.runTask(launching.request)
+  ports.onAnswer(job.jobId, answer)
   switch (answer.is) {
     case 'task':
       memory.setAttention(job.jobId, 'launch', undefined)
@@ -237,7 +259,6 @@ async function runTask(job: Job, item: Item, ports: ActPorts): Promise<Next> {
       const sends = memory.watched(job.jobId)?.watch.sends ?? 0
       const backoffMs = Math.min(replayFirstMs * 2 ** sends, launchTimes.replayBackoffMaxMs)
       memory.sent(job.jobId, backoffMs)
-      ports.onUnanswered(job.jobId, answer.reason)
       if (sends + 1 >= sendsUnnoticed)
         memory.setAttention(job.jobId, 'launch', `RunTask has no answer yet: ${answer.reason}`)
       return { lookAgainMs: backoffMs }
@@ -252,10 +273,9 @@ async function intendLaunch(job: Job, item: Item, ports: ActPorts): Promise<Next
   const { clock, launch } = ports
   let template: Template
   try {
-    template = await ports.runner.template(
-      taskDefinitionOf(job, launch.workerFamily),
-      containerOf(job, launch),
-    )
+    template = isTranscribed(job.kind)
+      ? transcribeTemplate
+      : await ports.runner.template(taskDefinitionOf(job, launch.workerFamilies), containerOf(job, launch))
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error
     return failUnlaunched(job, item, 'TaskDefinitionInvalid', error.message, ports)
@@ -268,7 +288,7 @@ async function intendLaunch(job: Job, item: Item, ports: ActPorts): Promise<Next
     ports.memory.dropGrant(job.jobId)
     return 'whenWoken'
   }
-  const overrides = JSON.stringify(change.set.launching?.request?.overrides).length
+  const overrides = JSON.stringify(change.set.launching?.request?.overrides ?? {}).length
   if (overrides > overridesCharactersMax)
     return failUnlaunched(
       job,

@@ -11,7 +11,11 @@ export type Action =
   | { do: 'wait'; reason: WaitReason; untilMs: number }
   | { do: 'heal'; reason: 'PhaseEdited'; phase: 'Starting' | 'Stopping' }
   | { do: 'stopTask'; reason: StopReason | 'Stray' | 'BrokenRecord'; arn: string }
-  | { do: 'finish'; reason: 'Cancelled' | 'DeadlineExceeded' | 'BrokenRecord'; phase: 'Cancelled' | 'Failed' }
+  | {
+      do: 'finish'
+      reason: 'Cancelled' | 'ParentEnded' | 'DeadlineExceeded' | 'BrokenRecord'
+      phase: 'Cancelled' | 'Failed'
+    }
   | { do: 'leaveLine'; reason: 'Suspended' | 'Finished' }
   | { do: 'enterLine'; reason: 'Queued' | 'Backoff' | 'Capacity'; line: string; rank: number }
   | { do: 'adoptEdit'; reason: 'SpecEdited' }
@@ -46,6 +50,14 @@ const afterS = (time: string, seconds: number): number => ms(time) + seconds * 1
 
 /** The claim comes first: whoever claimed is the task of this launch, whatever RunTask said or did not say. */
 export const currentArn = (job: Job): string | undefined => job.claim?.taskArn ?? job.taskArn
+
+/** What is wished for a child counts the same, whether it was asked of it or of its parent. */
+function wishesFor(job: Job, { parent }: Seen): { cancel: boolean; suspend: boolean } {
+  const own = wishesOf(job.spec)
+  if (parent === undefined || parent.is === 'none') return own
+  if (parent.is === 'ended') return { ...own, cancel: true }
+  return { cancel: own.cancel || parent.cancel, suspend: own.suspend || parent.suspend }
+}
 
 const claims = (job: Job): boolean => isKindName(job.kind) && kinds[job.kind].claims
 
@@ -108,7 +120,8 @@ function breakUp(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number)
 }
 
 function decidePending(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: number): Action {
-  const wishes = wishesOf(job.spec)
+  const wishes = wishesFor(job, seen)
+  if (seen.parent?.is === 'ended') return { do: 'finish', reason: 'ParentEnded', phase: 'Cancelled' }
   if (wishes.cancel) return { do: 'finish', reason: 'Cancelled', phase: 'Cancelled' }
   if (nowMs >= afterS(job.acceptedAt, job.settings.limits.deadline))
     return { do: 'finish', reason: 'DeadlineExceeded', phase: 'Failed' }
@@ -214,7 +227,7 @@ function decideLaunch(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: nu
   const isEnded = job.stopping !== undefined || job.report?.fence === job.fence
   if (isEnded) return { do: 'settle', reason: 'Lost', stop: undefined }
   // Nothing runs, and nothing more is wanted: Pending is where a wish or a deadline is followed.
-  if (isUnwanted(job, nowMs)) return { do: 'release', reason: 'NothingFound', notBeforeMs: undefined }
+  if (isUnwanted(job, seen, nowMs)) return { do: 'release', reason: 'NothingFound', notBeforeMs: undefined }
   if (job.counts.infra >= job.settings.limits.infrastructureAttempts)
     return { do: 'settle', reason: 'Lost', stop: undefined }
   return seen.strays.length > 0
@@ -223,14 +236,14 @@ function decideLaunch(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: nu
 }
 
 /** Whether a launch that came to nothing would only be stopped again. */
-const isUnwanted = (job: Job, nowMs: number): boolean => {
-  const { cancel, suspend } = wishesOf(job.spec)
+const isUnwanted = (job: Job, seen: Seen, nowMs: number): boolean => {
+  const { cancel, suspend } = wishesFor(job, seen)
   return cancel || suspend || nowMs >= afterS(job.acceptedAt, job.settings.limits.deadline)
 }
 
 /** The first reason there is to stop the task, if any. Every one reads as "how long is left?". */
 function whyStop(job: Job, seen: Seen, nowMs: number): StopReason | undefined {
-  const wishes = wishesOf(job.spec)
+  const wishes = wishesFor(job, seen)
   if (wishes.cancel) return 'Cancel'
   if (wishes.suspend) return 'Suspend'
   return stopTimes(job, seen).find(({ atMs }) => nowMs >= atMs)?.reason

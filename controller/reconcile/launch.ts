@@ -1,9 +1,19 @@
 import type { Change } from '../../schemas/change.ts'
 import { type Architecture, isFargateSize, nextLargerMemory } from '../../schemas/fargate.ts'
-import { clientToken, type Fence, formatFence, formatStartedBy, shortHash } from '../../schemas/ids.ts'
+import {
+  clientToken,
+  type Fence,
+  formatFence,
+  formatStartedBy,
+  shortHash,
+  transcriptionJobName,
+} from '../../schemas/ids.ts'
 import type { Attempt, Job } from '../../schemas/job.ts'
 import type { ContainerParams } from '../../schemas/kinds/container.ts'
+import { groupOf, isTranscribed, type TaskGroup } from '../../schemas/kinds/index.ts'
+import { type TranscriptionParams, transcriptKey } from '../../schemas/kinds/transcription.ts'
 import type { FargatePrices } from '../../schemas/prices.ts'
+import type { WorkerGroup } from '../../schemas/resources.ts'
 import type { Capacity } from '../../schemas/spec.ts'
 import { fold, withHistory } from './settle.ts'
 
@@ -19,22 +29,36 @@ export type Template = {
   ephemeralStorageGiB?: number | undefined
 }
 
+/** Where a task stands in the network. */
+export type Network = {
+  subnets: readonly string[]
+  securityGroups: readonly string[]
+  assignPublicIp: 'ENABLED' | 'DISABLED'
+}
+export type Networks = Readonly<Record<TaskGroup, Network>>
+
 /** What every task of this installation has in common. */
 export type LaunchContext = {
   installation: string
   cluster: string
-  subnets: readonly string[]
-  securityGroups: readonly string[]
-  assignPublicIp: 'ENABLED' | 'DISABLED'
+  networks: Networks
+  /** Where transcripts go, and the role in which Transcribe reads and writes; absent: in the controller's own. */
+  outputsBucket: string
+  transcribeRoleArn: string | undefined
   /** What an attempt is priced with when it ends. */
   prices: FargatePrices
   /** The most vCPUs that a job of this queue can ever have: a larger next size would never be admitted. */
   vcpuCeiling: (queue: string) => number
 }
 
+/** Task definition families of our worker, by the group of the kind. */
+export type WorkerFamilies = Readonly<Record<WorkerGroup, string>>
+
 /** Which task definition a job wants, by family (newest revision) or family:revision. */
-export const taskDefinitionOf = (job: Job, workerFamily: string): string =>
-  job.kind === 'container' ? (job.settings.params as ContainerParams).taskDefinition : workerFamily
+export function taskDefinitionOf(job: Job, families: WorkerFamilies): string {
+  const group = groupOf(job.kind)
+  return group === 'own' ? (job.settings.params as ContainerParams).taskDefinition : families[group]
+}
 
 /**
  * Size of the next task: what was asked for, or the next one above the largest that ran out of memory in this generation,
@@ -88,17 +112,19 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
   const now = new Date(nowMs).toISOString()
   const size = sizeOf(job, context.vcpuCeiling(job.settings.queue))
   const capacity = capacityOf(job)
+  const network = context.networks[groupOf(job.kind)]
   const ephemeralStorage = job.settings.resources.ephemeralStorage ?? template.ephemeralStorageGiB
   const entry: Attempt = {
     n: attempt,
     launches: (open?.launches ?? 0) + 1,
-    runner: 'ecs',
+    runner: isTranscribed(job.kind) ? 'transcribe' : 'ecs',
     capacity,
     taskDefinition: template.taskDefinition,
     ...size,
+    ...(isTranscribed(job.kind) ? { audioS: (job.settings.params as TranscriptionParams).durationS } : {}),
     ...(ephemeralStorage === undefined ? {} : { ephemeralStorage }),
     architecture: template.architecture,
-    ...(context.assignPublicIp === 'ENABLED' ? { publicIp: true } : {}),
+    ...(network.assignPublicIp === 'ENABLED' ? { publicIp: true } : {}),
     ...(open?.spotRefusals === undefined ? {} : { spotRefusals: open.spotRefusals }),
     launchedAt: now,
     ...(template.logPrefix === undefined
@@ -116,7 +142,9 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
         attempt,
         launch,
         clientToken: clientToken(fence),
-        request: runTaskRequest(job, fence, template, context, size, capacity),
+        request: isTranscribed(job.kind)
+          ? transcriptionRequest(job, fence, context)
+          : runTaskRequest(job, fence, template, context, network, size, capacity),
         launchedAt: now,
       },
       lastAttempt: Math.max(job.lastAttempt, attempt),
@@ -135,6 +163,7 @@ function runTaskRequest(
   fence: Fence,
   template: Template,
   context: LaunchContext,
+  network: Network,
   size: { cpu: number; memory: number },
   capacity: 'spot' | 'on-demand',
 ): Record<string, unknown> {
@@ -150,9 +179,9 @@ function runTaskRequest(
     ],
     networkConfiguration: {
       awsvpcConfiguration: {
-        subnets: subnetsFor(fence, context.subnets),
-        securityGroups: [...context.securityGroups],
-        assignPublicIp: context.assignPublicIp,
+        subnets: subnetsFor(fence, network.subnets),
+        securityGroups: [...network.securityGroups],
+        assignPublicIp: network.assignPublicIp,
       },
     },
     overrides: {
@@ -162,6 +191,41 @@ function runTaskRequest(
       containerOverrides: [{ name: template.container, ...containerOverride(job, fence) }],
     },
   }
+}
+
+/** Stands where a task has its task definition. */
+export const transcribeTemplate: Template = {
+  taskDefinition: 'transcribe',
+  container: '',
+  logPrefix: undefined,
+  architecture: 'x86_64',
+}
+
+/**
+ * The frozen StartTranscriptionJob request. Sample rate and language are left out where they are not known for sure: a wrong
+ * one fails the job (Transcribe API reference).
+ */
+function transcriptionRequest(
+  { jobId, settings }: Job,
+  fence: Fence,
+  { installation, outputsBucket, transcribeRoleArn }: LaunchContext,
+): Record<string, unknown> {
+  const { media, language, maxSpeakers } = settings.params as TranscriptionParams
+  const inputs = {
+    Media: { MediaFileUri: `s3://${media.bucket}/${media.key}` },
+    MediaFormat: media.format,
+    ...(language === 'auto' ? { IdentifyLanguage: true } : { LanguageCode: language }),
+    OutputBucketName: outputsBucket,
+    OutputKey: transcriptKey(settings.output),
+    ...(maxSpeakers === undefined
+      ? {}
+      : { Settings: { ShowSpeakerLabels: true, MaxSpeakerLabels: maxSpeakers } }),
+    // Over its quota Transcribe then queues the job instead of refusing it; that takes a role.
+    ...(transcribeRoleArn === undefined
+      ? {}
+      : { JobExecutionSettings: { AllowDeferredExecution: true, DataAccessRoleArn: transcribeRoleArn } }),
+  }
+  return { TranscriptionJobName: transcriptionJobName(installation, jobId, fence, inputs), ...inputs }
 }
 
 // ECS API reference, AwsVpcConfiguration.

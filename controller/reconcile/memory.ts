@@ -5,8 +5,11 @@ import type { Clock } from '../clock.ts'
 import type { TaskLook } from '../run/answers.ts'
 import { currentArn } from './decide.ts'
 import { liveVcpu } from './launch.ts'
-import type { ListPass, Seen, SpecEdit, Stray, TaskSeen, Watch } from './seen.ts'
+import type { ListPass, ParentSeen, Seen, SpecEdit, Stray, TaskSeen, Watch } from './seen.ts'
 import { createStrays } from './strays.ts'
+
+/** What is kept of a look: the ARN is known, and there may be ten thousand of them. */
+type KeptLook = Pick<TaskLook, 'lastStatus' | 'desiredStatus' | 'startedAtMs' | 'stop'>
 
 /** One live job, as its leader keeps it: ids, sizes and times, never the record. Times are of the monotonic clock. */
 type Watched = {
@@ -14,7 +17,7 @@ type Watched = {
   queue: string
   vcpu: number
   arn: string | undefined
-  look: TaskLook | undefined
+  look: KeptLook | undefined
   missingSinceMs: number | undefined
   lookedAtMs: number
   readAtMs: number
@@ -24,6 +27,13 @@ type Watched = {
   claimed: boolean
   watch: Watch
 }
+
+const keptOf = ({ lastStatus, desiredStatus, startedAtMs, stop }: TaskLook): KeptLook => ({
+  lastStatus,
+  desiredStatus,
+  startedAtMs,
+  stop,
+})
 
 type Evidence = { look: TaskLook; receipts: string[] }
 type Grant = { queue: string; vcpu: number }
@@ -52,6 +62,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
   const evidence = new Map<string, Evidence>()
   const evidenceByLaunch = new Map<string, string>()
   const attention = new Map<string, { jobId: string; why: string }>()
+  const familyWishes = new Map<string, string>()
   let lastPass: { begunAtMs: number; byStartedBy: ReadonlyMap<string, string> } | undefined
 
   /** From the clock that never jumps to the one that records speak of. */
@@ -144,7 +155,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     const watched = live.get(jobId)
     if (watched?.arn !== arn) return
     const known = look ?? evidence.get(arn)?.look
-    watched.look = known
+    watched.look = known && keptOf(known)
     watched.lookedAtMs = nowMs
     watched.missingSinceMs = known ? undefined : (watched.missingSinceMs ?? nowMs)
     if (known && known.lastStatus === 'RUNNING') watched.watch.runningSinceMs ??= nowMs
@@ -170,7 +181,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
   }
 
   /** Everything `decide` wants to know besides the record. */
-  function seenOf(job: Job, edit: SpecEdit): Seen {
+  function seenOf(job: Job, edit: SpecEdit, parent?: ParentSeen): Seen {
     const watched = live.get(job.jobId)
     const watch = watched?.watch ?? newWatched(job, clock.monotonicMs()).watch
     const launch = `${job.jobId}/${job.fence}`
@@ -193,6 +204,7 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
       listPass,
       edit,
       granted: grants.has(job.jobId),
+      ...(parent ? { parent } : {}),
     }
   }
 
@@ -287,6 +299,14 @@ export function createMemory(clock: Clock, visibilityGraceMs: number) {
     passDone(begunAtMs: number, byStartedBy: ReadonlyMap<string, string>): void {
       lastPass = { begunAtMs, byStartedBy }
     },
+
+    /** Whether the children of a pipeline have not been told yet what is wished for them. */
+    familyHeard(jobId: string, wishes: string): boolean {
+      const isNews = familyWishes.get(jobId) !== wishes
+      familyWishes.set(jobId, wishes)
+      return isNews
+    },
+    familyEnded: (jobId: string): boolean => familyWishes.delete(jobId),
 
     /** Jobs that need a person, with a sentence each. */
     setAttention(jobId: string, topic: AttentionTopic, why: string | undefined): void {

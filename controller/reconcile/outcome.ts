@@ -167,7 +167,7 @@ function outOfMemory(stop: Stop | undefined, report: Job['report']): Verdict | u
 function exited(job: Job, stop: Stop | undefined, report: Job['report']): Verdict | undefined {
   const code = stop?.exitCode ?? (report?.outcome === 'done' ? undefined : report?.exitCode)
   if (code === undefined) return undefined
-  const said = report?.message ?? `Exit code ${code}`
+  const said = report?.message ?? stop?.said ?? `Exit code ${code}`
   switch (judgeExitCode(code)) {
     case 'done':
       return isKindName(job.kind) && !kinds[job.kind].claims

@@ -1,28 +1,25 @@
 import { isTerminal, type Job, type Phase } from '../../schemas/job.ts'
 import { launchTimes } from '../../schemas/limits.ts'
+import { parentOf } from '../../schemas/pipeline.ts'
 import { sentenceOf, summaryOf } from '../../schemas/problems.ts'
-import type { Clock } from '../clock.ts'
 import { accept, type InputSeen, inputToCheck } from '../intake/accept.ts'
 import { hashSpec, resolveSettings } from '../intake/resolve.ts'
 import type { Policy } from '../policy.ts'
-import type { JobStore } from '../store/jobs.ts'
 import { type Item, readStored } from '../store/stored.ts'
-import { type ActPorts, act, LostRace, type Next } from './act.ts'
+import { act, asReadForTheEnd, LostRace, type Next } from './act.ts'
 import { type Action, decide } from './decide.ts'
-import type { Memory } from './memory.ts'
+import { type FamilyPorts, lookAtParent, stepPipeline } from './family.ts'
 import type { Observer } from './observe.ts'
+import { type PipelineAction, pipelineOf } from './pipeline.ts'
 import type { SpecEdit } from './seen.ts'
 
-export type ReconcilePorts = ActPorts & {
-  jobs: JobStore
-  memory: Memory
+export type ReconcilePorts = FamilyPorts & {
   observer: Observer
   policy: Policy
-  clock: Clock
   /** 12 or more characters `[a-z0-9]`. */
   randomId: () => string
   headInput: (input: { bucket: string; key: string }) => Promise<InputSeen>
-  onStep: (jobId: string, fence: string | undefined, action: Action) => void
+  onStep: (jobId: string, fence: string | undefined, action: Action | PipelineAction) => void
   onAccepted: (accepted: Accepted) => void
 }
 
@@ -65,10 +62,17 @@ export async function reconcile(jobId: string, ports: ReconcilePorts): Promise<N
 
 async function step(job: Job, item: Item, ports: ReconcilePorts): Promise<Next> {
   const { memory, policy, clock } = ports
-  memory.track(job)
   const edit = editOf(job, policy)
   memory.setAttention(job.jobId, 'edit', attentionOf(job, edit, policy))
-  const action = decide(job, memory.seenOf(job, edit), policy.visibilityGraceMs, clock.nowMs())
+  const plan = pipelineOf(job.kind)
+  if (plan) {
+    // It has no task, but the job that its record was before may have left one.
+    if (memory.hasStray(job.jobId)) await stopStrays(job.jobId, ports)
+    return stepPipeline(job, item, plan, edit, ports)
+  }
+  memory.track(job)
+  const parent = isTerminal(job.phase) ? undefined : await lookAtParent(job, ports.jobs)
+  const action = decide(job, memory.seenOf(job, edit, parent), policy.visibilityGraceMs, clock.nowMs())
   ports.onStep(job.jobId, job.fence, action)
   if (action.do !== 'intend') memory.dropGrant(job.jobId)
   return act(job, item, action, edit, ports)
@@ -127,6 +131,7 @@ async function acceptSubmitted(
   if (!(await jobs.update(jobId, change, asRead))) throw new LostRace()
   const from = old?.history.at(-1)?.phase
   ports.onAccepted({ jobId, kind: kindOf(item), from, phase, reason, message: change.set.message })
+  if (phase === 'Failed') wakeParent(item, ports)
   // In its line, the job is admission's; outside of one, a wish of the user is still to be followed.
   return change.set.backlogQueue === undefined && phase === 'Pending' ? { lookAgainMs: 0 } : 'whenWoken'
 }
@@ -136,8 +141,9 @@ async function stopStrays(jobId: string, ports: ReconcilePorts): Promise<Next> {
   const { memory, runner, pacers } = ports
   memory.forget(jobId)
   const strays = memory.straysOf(jobId)
-  for (const { arn, desiredStatus } of strays) {
-    if (desiredStatus === 'STOPPED') continue
+  const askedAfterMs = ports.clock.monotonicMs() - launchTimes.stopAgainMs
+  for (const { arn, desiredStatus, stopAskedAtMs } of strays) {
+    if (desiredStatus === 'STOPPED' || (stopAskedAtMs ?? askedAfterMs) > askedAfterMs) continue
     if (!pacers.stopTask.tryTake()) return { lookAgainMs: 1000 }
     ports.onStep(jobId, undefined, { do: 'stopTask', reason: 'Stray', arn })
     await runner.stop(arn, `Stray ${jobId}`)
@@ -174,21 +180,24 @@ async function failBroken(jobId: string, item: Item, sentence: string, ports: Re
   )
   const message = `The record was damaged: ${sentence}`.slice(0, 500)
   const set = { ...change.set, phase: 'Failed' as const, reason: 'BrokenRecord', message }
-  const written = await jobs.update(
+  const remove = change.remove.filter((name) => name !== 'message')
+  if (!(await jobs.update(jobId, { set, remove }, asReadForTheEnd(item)))) throw new LostRace()
+  ports.onAccepted({
     jobId,
-    { set, remove: change.remove.filter((name) => name !== 'message') },
-    { uid: item.uid, revision: item.revision, phase: item.phase },
-  )
-  if (written)
-    ports.onAccepted({
-      jobId,
-      kind: kindOf(item),
-      from: undefined,
-      phase: 'Failed',
-      reason: 'BrokenRecord',
-      message,
-    })
+    kind: kindOf(item),
+    from: undefined,
+    phase: 'Failed',
+    reason: 'BrokenRecord',
+    message,
+  })
+  wakeParent(item, ports)
   return 'whenWoken'
+}
+
+/** A child that ends without a launch has nobody else to tell its parent. */
+function wakeParent({ spec }: Item, { wake }: ReconcilePorts): void {
+  const parent = parentOf(spec)
+  if (parent) wake(parent.jobId)
 }
 
 const kindOf = ({ kind }: Item): string => (typeof kind === 'string' ? kind : 'unknown')

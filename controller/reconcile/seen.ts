@@ -6,6 +6,8 @@ export type Stop = {
   /** Why, in AWS's words: the task's stoppedReason and the container's reason. */
   reason: string
   exitCode: number | undefined
+  /** What there is to say about the exit code, where nobody reports. */
+  said?: string | undefined
   startedAtMs: number | undefined
   stoppedAtMs: number
   /** What is billed begins with the pull of the image; a task that never got so far has no such time. */
@@ -58,6 +60,13 @@ export type SpecEdit =
   | { is: 'valid'; settings: Settings; specHash: string }
   | { is: 'invalid'; sentence: string }
 
+/** What the pipeline that made this job wants of it. */
+export type ParentSeen =
+  | { is: 'none' }
+  /** It has ended, is another life of its record, or does not know this child. */
+  | { is: 'ended' }
+  | { is: 'alive'; cancel: boolean; suspend: boolean }
+
 /** Everything that `decide` knows besides the record. */
 export type Seen = {
   task: TaskSeen
@@ -67,4 +76,6 @@ export type Seen = {
   edit: SpecEdit
   /** Admission lets the job start now; the launch token is taken. */
   granted: boolean
+  /** Absent: the job is nobody's child. */
+  parent?: ParentSeen
 }

@@ -49,7 +49,7 @@ export function settle(
 }
 
 /** Where a job goes from here, and when. */
-type Next = {
+export type Next = {
   phase: Phase
   reason: string
   message?: string

@@ -1,5 +1,6 @@
 import type { Failure, Task } from '@aws-sdk/client-ecs'
 import type { Stop } from '../reconcile/seen.ts'
+import { isThrottled } from './throttled.ts'
 
 /** What RunTask answered, as the launch protocol knows it. */
 export type RunAnswer =
@@ -39,9 +40,7 @@ export function readRunTaskError(error: unknown): RunAnswer {
   const { name, message, resourceIds } = describeError(error)
   const arn = resourceIds[0]
   if (name === 'ConflictException' && arn !== undefined) return { is: 'task', arn }
-  // ECS wraps throttling by EC2 in an InvalidParameterException: that one is worth another try.
-  const throttled = /rate exceeded|throttling/i.test(`${name} ${message}`)
-  return permanentErrors.has(name) && !throttled
+  return permanentErrors.has(name) && !isThrottled(error)
     ? { is: 'refused', kind: 'permanent', reason: `${name}: ${message}` }
     : { is: 'unknown', reason: `${name}: ${message}` }
 }

@@ -16,15 +16,13 @@ import {
   readRunTaskError,
   type TaskLook,
 } from './answers.ts'
+import { isThrottled } from './throttled.ts'
 
 export type Ecs = Pick<ECSClient, 'send'>
 
 export type Runner = ReturnType<typeof createEcsRunner>
 
 const templateMaxAgeMs = 60_000
-
-/** ECS wraps the throttling of other services in an InvalidParameterException. */
-const isThrottle = (message: string): boolean => /rate exceeded|throttling/i.test(message)
 
 /** A task definition that is not there, or has no such container: nothing that a retry would change. */
 export class TemplateError extends Error {
@@ -59,8 +57,7 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
       try {
         await ecs.send(new StopTaskCommand({ cluster, task: arn, reason }))
       } catch (error) {
-        const { name, message } = describeError(error)
-        if (name !== 'InvalidParameterException' || isThrottle(message)) throw error
+        if (describeError(error).name !== 'InvalidParameterException' || isThrottled(error)) throw error
       }
     },
 
@@ -103,8 +100,7 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
       const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [...arns] }))
       return new Map((tasks ?? []).map((task) => [task.taskArn ?? '', lookAt(task, nowMs())]))
     } catch (error) {
-      const { name, message } = describeError(error)
-      if (name !== 'InvalidParameterException' || isThrottle(message)) throw error
+      if (describeError(error).name !== 'InvalidParameterException' || isThrottled(error)) throw error
       if (arns.length <= 1) return new Map()
       const middle = Math.ceil(arns.length / 2)
       const halves = await Promise.all([describe(arns.slice(0, middle)), describe(arns.slice(middle))])

@@ -1,4 +1,5 @@
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   NoSuchKey,
@@ -10,7 +11,14 @@ import { type Manifest, manifestSchema } from '../../schemas/manifest.ts'
 import { type Problem, problemsOf } from '../../schemas/problems.ts'
 
 export type ObjectHead =
-  | { is: 'present'; bytes: number; etag: string | undefined; versionId: string | undefined }
+  | {
+      is: 'present'
+      bytes: number
+      etag: string | undefined
+      versionId: string | undefined
+      /** What the user said of it when uploading it, without `x-amz-meta-`. */
+      metadata: Readonly<Record<string, string>>
+    }
   | { is: 'missing' }
 
 /** What stands where a job publishes its outputs. */
@@ -18,6 +26,15 @@ export type ManifestRead =
   | { is: 'present'; manifest: Manifest }
   | { is: 'missing' }
   | { is: 'damaged'; problems: Problem[] }
+
+/** Objects that are gone already are no error (S3 API reference, DeleteObject). */
+export async function deleteObjects(
+  s3: Pick<S3Client, 'send'>,
+  bucket: string,
+  keys: readonly string[],
+): Promise<void> {
+  for (const key of keys) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
+}
 
 export type ObjectStore = ReturnType<typeof createObjectStore>
 
@@ -52,6 +69,7 @@ export function createObjectStore(s3: S3Client) {
           etag: head.ETag?.replaceAll('"', ''),
           // What S3 says of objects from before versioning; their events carry no version.
           versionId: head.VersionId === 'null' ? undefined : head.VersionId,
+          metadata: head.Metadata ?? {},
         }
       } catch (error) {
         if (isMissing(error)) return { is: 'missing' }

@@ -31,7 +31,8 @@ export function readStored(item: Item | undefined): Stored {
   // Kind and spec are the user's: without one, or with one of another type, the job failed at acceptance and stays readable.
   const parsed = parseSafely(acceptedJobSchema, { ...item, kind: text(item.kind) ?? '', spec: item.spec })
   // A retry: written over a finished job. Over a live one it is an edit like any other, and `decide` heals it.
-  if (phase === 'Submitted' && item.fence === undefined) return { is: 'submitted', item, old: parsed.data }
+  const isLive = item.fence !== undefined || (item.pipeline !== undefined && item.finishedAt === undefined)
+  if (phase === 'Submitted' && !isLive) return { is: 'submitted', item, old: parsed.data }
   if (parsed.success) return { is: 'accepted', job: parsed.data, item }
   return { is: 'broken', item, problems: problemsOf(parsed.error, item) }
 }

@@ -39,6 +39,7 @@ export const container: Kind = {
   params: containerParamsSchema,
   input: 'optional',
   claims: false,
+  group: 'own',
   uploadSuffixes: [],
   resources: { cpu: 256, memory: 512 },
 }

@@ -1,5 +1,14 @@
 import type { z } from 'zod'
+import type { Pipeline } from '../pipeline.ts'
+import type { WorkerGroup } from '../resources.ts'
 import type { Settings } from '../spec.ts'
+
+/**
+ * Where the tasks of a kind run: it decides their task definition, role and network. media: our worker, which reads uploads
+ * and writes outputs. internet: our worker where it reaches the internet, and may not read uploads. own: the task
+ * definition of the user.
+ */
+export type TaskGroup = WorkerGroup | 'own'
 
 /** What a job does. One file per kind in this folder; a worker for it, if it has one, in `worker/kinds/`. */
 export type Kind = {
@@ -13,7 +22,16 @@ export type Kind = {
    * code 0 is success, and nothing fences it.
    */
   claims: boolean
+  group: TaskGroup
   /** Suffixes, lower case, of uploads that this kind takes when nobody named it. Empty: only by request. */
   uploadSuffixes: readonly string[]
   resources: Pick<Settings['resources'], 'cpu' | 'memory'>
+  /** What carries out an attempt. Absent: an ECS task. */
+  runner?: 'transcribe'
+  /** What it returns, for the pipeline that it is a step of. Absent: anything. */
+  result?: z.ZodType<Record<string, unknown>>
+  /** A job of this kind is a pipeline: it has children instead of a task. */
+  pipeline?: Pipeline
+  /** Only as a step of a pipeline. */
+  isStep?: true
 }

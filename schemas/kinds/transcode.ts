@@ -70,6 +70,7 @@ export const transcode: Kind = {
   params: transcodeParamsSchema,
   input: 'object',
   claims: true,
+  group: 'media',
   uploadSuffixes: [
     '.mp4',
     '.mov',

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { alarmsOf } from '../../cdktf/constructs/alarms.ts'
 import { resourceNames } from '../../schemas/resources.ts'
+import { byText } from './choices.ts'
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/runbook.md'), 'utf8')
 const [, chapter = ''] = page.split(/^## Alarms$/m)
@@ -19,7 +20,7 @@ const alarms = alarmsOf({ installation: 'dev', oldestPendingMinutes: 60 }, resou
 
 describe('docs/runbook.md', () => {
   test('has an entry for every alarm, and every entry has an alarm', () =>
-    expect([...entries.keys()].sort()).toEqual(alarms.map(({ id }) => id).sort()))
+    expect([...entries.keys()].sort(byText)).toEqual(alarms.map(({ id }) => id).sort(byText)))
 
   test.each(alarms.map(({ id }) => id))('%s: what it means, where to look first, what to do', (id) => {
     const entry = entries.get(id) ?? ''

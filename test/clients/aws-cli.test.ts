@@ -186,7 +186,7 @@ test('aws ecs and logs: a task from its definition to its last line', async () =
 })
 
 test('a service that is not here is said to be missing, by name', async () => {
-  await expect(aws('transcribe', 'list-transcription-jobs')).rejects.toMatchObject({
-    stderr: expect.stringMatching(/UnknownOperationException.*Transcribe\.ListTranscriptionJobs/),
+  await expect(aws('stepfunctions', 'list-state-machines')).rejects.toMatchObject({
+    stderr: expect.stringMatching(/UnknownOperationException.*AWSStepFunctions\.ListStateMachines/),
   })
 })

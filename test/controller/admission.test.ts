@@ -1,12 +1,13 @@
-import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createAdmitter } from '../../controller/admit/admission.ts'
+import { BatchWriteCommand, PutCommand } from '@aws-sdk/lib-dynamodb'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createAdmitter, waitingSinceMs } from '../../controller/admit/admission.ts'
 import { createPacer } from '../../controller/admit/pacer.ts'
 import { type Clock, systemClock } from '../../controller/clock.ts'
 import { capacityKey } from '../../controller/reconcile/launch.ts'
 import { createMemory } from '../../controller/reconcile/memory.ts'
 import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
 import { makeUid } from '../../schemas/ids.ts'
+import type { Job } from '../../schemas/job.ts'
 import { attempt, pending, settings } from '../support/job.ts'
 import { startTestAws, type TestAws } from '../support/local-aws.ts'
 
@@ -33,7 +34,7 @@ const putWaiting = async (count: number, queue: string): Promise<void> => {
 }
 
 /** An admitter over one queue that has room for `maxRunning` jobs, and how many calls it has made. */
-const admitterOf = (queue: string, maxRunning: number) => {
+const admitterOf = (queue: string, maxRunning: number, maxVcpu = 1000) => {
   const calls: string[] = []
   const documents = aws.clients().documents
   const counting = {
@@ -55,9 +56,10 @@ const admitterOf = (queue: string, maxRunning: number) => {
     policy: {
       installation: 'local',
       maxRunning,
-      maxVcpu: 1000,
+      maxVcpu,
       queues: { [queue]: {} },
       visibilityGraceMs: 1000,
+      reservedFamilies: [],
     },
     launches,
     clock,
@@ -152,4 +154,73 @@ test('refused twice on Spot, a job waits for Spot no longer', async () => {
   await admitter.pass()
   expect(woken).toEqual(['spot-1'])
   expect(admitter.waitingFor().get('spot')).toBe('Capacity')
+})
+
+const back: Job['history'] = [{ at: '2026-11-22T12:00:00.000Z', phase: 'Pending', reason: 'Backoff' }]
+
+describe('how long the job that waits longest has waited', () => {
+  const putOne = (jobId: string, queue: string, more: Partial<Job> = {}) =>
+    aws.clients().documents.send(
+      new PutCommand({
+        TableName: 'jobs',
+        Item: pending({
+          ...{ jobId, uid: makeUid(jobId, 'abcdefghijkl'), kind: 'container' },
+          ...{ backlogQueue: queue, rank: 0, queueRank: 0, ...more },
+        }),
+      }),
+    )
+  const since = (ms: number) => [
+    { at: new Date(Date.now() - ms).toISOString(), phase: 'Pending' as const, reason: 'Queued' },
+  ]
+
+  test('nobody waits: 0', async () => {
+    const { admitter } = admitterOf('empty', 3)
+    expect(admitter.oldestWaitMs()).toBe(0)
+    await admitter.pass()
+    expect(admitter.oldestWaitMs()).toBe(0)
+  })
+
+  test('of those that there is no room for, however early their priority puts the others in the line', async () => {
+    await putOne('waits-1', 'full', { rank: -9_000_000, history: since(60_000) })
+    await putOne('waits-2', 'full', { rank: 5, history: since(600_000) })
+    const { admitter } = admitterOf('full', 0)
+    await admitter.pass()
+    expect(Math.abs(admitter.oldestWaitMs() - 600_000)).toBeLessThan(5000)
+  })
+
+  test('one that starts no longer waits', async () => {
+    await putOne('starts', 'room', { history: since(60_000) })
+    const { admitter, woken } = admitterOf('room', 1)
+    await admitter.pass()
+    expect(woken).toEqual(['starts'])
+    expect(admitter.oldestWaitMs()).toBe(0)
+  })
+
+  test('one that can never start is not waited for', async () => {
+    await putOne('huge', 'small', {
+      history: since(60_000),
+      settings: settings({ resources: { cpu: 4096 } }),
+    })
+    const { admitter } = admitterOf('small', 3, 1)
+    await admitter.pass()
+    expect(admitter.oldestWaitMs()).toBe(0)
+  })
+
+  test.each<[string, Partial<Job>, string]>([
+    ['accepted', {}, '2026-11-22T10:00:00.000Z'],
+    ['back from a launch', { history: back }, '2026-11-22T12:00:00.000Z'],
+    [
+      'its back-off was over',
+      { history: back, notBefore: '2026-11-22T12:10:00.000Z' },
+      '2026-11-22T12:10:00.000Z',
+    ],
+    [
+      'a back-off of long ago',
+      { history: back, notBefore: '2026-11-22T11:00:00.000Z' },
+      '2026-11-22T12:00:00.000Z',
+    ],
+  ])('counts from when it was %s', (_name, more, want) => {
+    const accepted = { acceptedAt: '2026-11-22T10:00:00.000Z', history: [] }
+    expect(new Date(waitingSinceMs(pending({ ...accepted, ...more }))).toISOString()).toBe(want)
+  })
 })

@@ -12,6 +12,7 @@ const policyWith = (more: Partial<Policy> = {}): Policy => ({
   maxVcpu: 6,
   queues: { default: {} },
   visibilityGraceMs: 360_000,
+  reservedFamilies: [],
   ...more,
 })
 const noUse: Usage = { running: 0, vcpu: 0, queues: new Map() }

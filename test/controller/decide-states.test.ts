@@ -31,6 +31,7 @@ import {
   taskArn,
   validEdit,
 } from '../support/job.ts'
+import { networks } from '../support/launch.ts'
 
 // Every small state of a job that waits, and of one in a launch: legal or not, whatever a user may have made of it. Whatever
 // the state, some things never happen. And a state that the steps lead to is only ever followed by another such state, so no
@@ -371,10 +372,10 @@ const template = {
 const context = {
   installation: 'test',
   cluster: 'jobs',
-  subnets: ['subnet-1'],
-  securityGroups: [],
-  assignPublicIp: 'DISABLED' as const,
+  networks: networks({ subnets: ['subnet-1'], securityGroups: [], assignPublicIp: 'DISABLED' }),
   prices: defaultPrices,
+  outputsBucket: 'outputs',
+  transcribeRoleArn: undefined,
   vcpuCeiling: () => 6,
 }
 

@@ -111,8 +111,13 @@ describe('POST /jobs', () => {
   })
 
   test.for([
-    ['an unknown kind', { kind: 'transmogrify' }, 'kind', 'must be one of: transcode, container'],
-    ['no kind', { spec: {} }, 'kind', 'must be one of: transcode, container'],
+    [
+      'an unknown kind',
+      { kind: 'transmogrify' },
+      'kind',
+      'must be one of: transcode, subtitles, analyze, container',
+    ],
+    ['no kind', { spec: {} }, 'kind', 'must be one of: transcode, subtitles, analyze, container'],
     ['an input that is missing', { kind: 'transcode' }, 'spec.input', 'must name bucket and key'],
     [
       'a size that Fargate does not have',

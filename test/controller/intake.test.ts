@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { accept } from '../../controller/intake/accept.ts'
 import { type HandlerPorts, handleJobMessage, handleTaskEvent } from '../../controller/intake/handlers.ts'
-import { type Upload, type UploadRules, uploadCommand } from '../../controller/intake/messages.ts'
 import { type Submitted, submit } from '../../controller/intake/records.ts'
+import { type Upload, type UploadRules, uploadCommands } from '../../controller/intake/uploads.ts'
 import { createMemory } from '../../controller/reconcile/memory.ts'
 import type { JobStore } from '../../controller/store/jobs.ts'
 import { readStored } from '../../controller/store/stored.ts'
@@ -47,7 +47,7 @@ const upload = (sequencer?: string): Upload => ({
   sequencer,
 })
 const commandOf = (of: Upload) => {
-  const command = uploadCommand(of, rules)
+  const [command] = uploadCommands(of, rules)
   if (command.do !== 'submit') throw new Error(`${of.key} is no job`)
   return command
 }
@@ -268,6 +268,7 @@ function handlers(jobs: JobStore = table.jobs) {
     rules,
     installation: 'test',
     clock,
+    metadataOf: () => Promise.resolve({}),
     wake: (woke) => woken.push(woke),
     count: (result) => {
       counts[result] = (counts[result] ?? 0) + 1

@@ -4,6 +4,7 @@ import {
   intend,
   type LaunchContext,
   liveVcpu,
+  type Network,
   sizeOf,
   type Template,
   taskDefinitionOf,
@@ -30,6 +31,7 @@ import {
   starting,
   uid,
 } from '../support/job.ts'
+import { networks } from '../support/launch.ts'
 
 const template: Template = {
   taskDefinition: 'worker:7',
@@ -37,13 +39,18 @@ const template: Template = {
   logPrefix: 'task',
   architecture: 'x86_64',
 }
-const context: LaunchContext = {
-  installation: 'prod',
-  cluster: 'jobs',
+const network: Network = {
   subnets: ['subnet-1', 'subnet-2'],
   securityGroups: ['sg-1'],
   assignPublicIp: 'ENABLED',
+}
+const context: LaunchContext = {
+  installation: 'prod',
+  cluster: 'jobs',
+  networks: networks(network),
   prices: defaultPrices,
+  outputsBucket: 'outputs',
+  transcribeRoleArn: undefined,
   vcpuCeiling: () => 32,
 }
 const nowMs = acceptedMs + hourMs
@@ -134,7 +141,10 @@ describe('the intent', () => {
 
   test('what it will cost depends on stands in the ledger', () => {
     const arm: Template = { ...template, architecture: 'arm64', ephemeralStorageGiB: 50 }
-    const hidden: LaunchContext = { ...context, assignPublicIp: 'DISABLED' }
+    const hidden: LaunchContext = {
+      ...context,
+      networks: networks({ ...network, assignPublicIp: 'DISABLED' }),
+    }
     const [entry] = intend(job(), arm, hidden, nowMs).set.attempts ?? []
     expect(entry).toMatchObject({ architecture: 'arm64', ephemeralStorage: 50 })
     expect(entry).not.toHaveProperty('publicIp')
@@ -250,9 +260,10 @@ describe('the frozen request', () => {
 describe('subnets', () => {
   const three = ['subnet-a', 'subnet-b', 'subnet-c']
   const subnetsOf = (of: Job, subnets: readonly string[], atMs = nowMs): string[] => {
-    const { request = {} } = intend(of, template, { ...context, subnets }, atMs).set.launching ?? {}
-    const network = request.networkConfiguration as { awsvpcConfiguration: { subnets: string[] } }
-    return network.awsvpcConfiguration.subnets
+    const spread: LaunchContext = { ...context, networks: networks({ ...network, subnets }) }
+    const { request = {} } = intend(of, template, spread, atMs).set.launching ?? {}
+    const asked = request.networkConfiguration as { awsvpcConfiguration: { subnets: string[] } }
+    return asked.awsvpcConfiguration.subnets
   }
   const jobOf = (index: number): Job => {
     const jobId = `job-${index}`
@@ -497,9 +508,10 @@ describe('capacity', () => {
 })
 
 test('which task definition: the worker’s, or the one that a container job names', () => {
-  expect(taskDefinitionOf(job(), 'worker')).toBe('worker')
+  const families = { media: 'worker', internet: 'worker-internet' }
+  expect(taskDefinitionOf(job(), families)).toBe('worker')
   const params = { taskDefinition: 'mine:3' }
-  expect(taskDefinitionOf(job({ kind: 'container', settings: settings({ params }) }), 'worker')).toBe(
+  expect(taskDefinitionOf(job({ kind: 'container', settings: settings({ params }) }), families)).toBe(
     'mine:3',
   )
 })

@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  isLater,
-  type Parsed,
-  parseEvent,
-  parseMessage,
-  type UploadRules,
-  uploadCommand,
-} from '../../controller/intake/messages.ts'
+import { isLater, type Parsed, parseEvent, parseMessage } from '../../controller/intake/messages.ts'
+import { type UploadRules, uploadCommands } from '../../controller/intake/uploads.ts'
 import { keyedJobId, uploadJobId } from '../../schemas/ids.ts'
 import { fence, jobId } from '../support/job.ts'
 import { createRandom, type Random } from '../support/random.ts'
@@ -275,6 +269,12 @@ describe('rubbish is put aside, each with its reason', () => {
 
 const words = [
   'Records',
+  'Type',
+  'Message',
+  'SubscribeURL',
+  'detail-type',
+  'detail',
+  'source',
   'kind',
   'spec',
   'jobId',
@@ -355,8 +355,178 @@ describe('order of the events of one key', () => {
   })
 })
 
+const throughSns = (body: unknown, more: object = {}) => ({
+  Type: 'Notification',
+  MessageId: 'sns-1',
+  TopicArn: 'arn:aws:sns:us-east-1:000000000000:uploads',
+  Message: typeof body === 'string' ? body : JSON.stringify(body),
+  Timestamp: '2026-11-22T10:00:00.000Z',
+  ...more,
+})
+const eventOf = ({ key, eTag, versionId, sequencer, size }: S3Object, more: object = {}) => ({
+  version: '0',
+  id: '2ee9cc15-d022-99ea-1fb8-1b1bac4850f9',
+  'detail-type': 'Object Created',
+  source: 'aws.s3',
+  account: '000000000000',
+  time: '2026-11-22T10:00:00Z',
+  region: 'us-east-1',
+  resources: ['arn:aws:s3:::uploads'],
+  detail: {
+    version: '0',
+    bucket: { name: 'uploads' },
+    object: { key, size, etag: eTag, 'version-id': versionId, sequencer },
+    'request-id': 'GET1',
+    requester: '000000000000',
+    reason: 'PutObject',
+  },
+  ...more,
+})
+
+describe('an upload told by EventBridge', () => {
+  test('becomes the job of its bucket, key and etag', () => {
+    expect(read(eventOf(film))).toEqual(commands(submit(film)))
+  })
+
+  test.each(['my+film.mp4', 'a%20b.mp4', '100%.mp4', 'a%2Bb.mp4', 'über €.mp4'])(
+    'has its key as it is: %s',
+    (key) => {
+      expect(read(eventOf({ ...film, key }))).toEqual(commands(submit({ ...film, key })))
+    },
+  )
+
+  test.each([
+    ['my+film.mp4', 'my film.mp4'],
+    ['a%2Bb.mp4', 'a+b.mp4'],
+  ])('where keys are set to be encoded: %s is %s', (encoded, key) => {
+    const sent = eventOf({ ...film, key: encoded })
+    expect(read(sent, { ...rules, eventBridgeKeys: 'encoded' })).toEqual(commands(submit({ ...film, key })))
+  })
+
+  test('where keys are set to be encoded and one is not: put aside, with what to do', () => {
+    expect(read(eventOf({ ...film, key: '100%.mp4' }), { ...rules, eventBridgeKeys: 'encoded' })).toEqual({
+      is: 'rubbish',
+      reason: expect.stringMatching(/^InvalidEvent: detail\.object\.key .*EVENTBRIDGE_KEYS=plain/),
+    })
+  })
+
+  test.each(['Object Deleted', 'Object Tags Added', 'Object Restore Completed'])(
+    '%s is another event, whatever its detail is, and counted',
+    (what) => {
+      expect(read(eventOf(film, { 'detail-type': what, detail: {} }))).toEqual(ignored('OtherEvent'))
+    },
+  )
+
+  test.each([
+    ['transcode/', 'Folder'],
+    ['.write_access_check_file.temp', 'AccessCheck'],
+    ['transcode/a/b/.write_access_check_file.temp', 'AccessCheck'],
+    ['notes.txt', 'OtherSuffix'],
+  ])('%s is no job: %s', (key, why) => {
+    expect(read(eventOf({ ...film, key }))).toEqual(ignored(why))
+  })
+
+  test.each<[string, object, RegExp]>([
+    ['another service', { source: 'aws.ecs' }, /^InvalidEvent: source: "aws\.ecs"/],
+    ['another service that sends the same words', { source: 'mine' }, /^InvalidEvent: source/],
+    ['no detail', { detail: undefined }, /^InvalidEvent: detail/],
+    ['no key', { detail: { bucket: { name: 'uploads' }, object: {} } }, /^InvalidEvent: detail\.object\.key/],
+    ['no bucket', { detail: { object: { key: 'a.mp4' } } }, /^InvalidEvent: detail\.bucket/],
+  ])('from %s is rubbish', (_name, more, reason) => {
+    expect(read(eventOf(film, more))).toEqual({ is: 'rubbish', reason: expect.stringMatching(reason) })
+  })
+})
+
+describe('a message that came through SNS', () => {
+  test.each<[string, unknown, unknown]>([
+    ['a notification of S3', { Records: [record(film)] }, commands(submit(film))],
+    ['an event of EventBridge', eventOf(film), commands(submit(film))],
+    ['the test event of S3', { Service: 'Amazon S3', Event: 's3:TestEvent' }, ignored('TestEvent')],
+    ['an upload that is none', eventOf({ ...film, key: 'notes.txt' }), ignored('OtherSuffix')],
+  ])('%s is read like without', (_name, body, want) => {
+    expect(read(throughSns(body))).toEqual(want)
+    expect(read({ Type: 'Notification', Message: JSON.stringify(body) })).toEqual(want)
+    expect(read(body)).toEqual(want)
+  })
+
+  test('a job without an id is known by the message of SNS, which several messages of SQS may carry', () => {
+    const body = JSON.stringify(throughSns({ kind: 'container' }))
+    const [one, two] = ['m1', 'm2'].map((id) => parseMessage(body, id, rules))
+    expect(one).toEqual(two)
+    expect(one).toMatchObject({ commands: [{ jobId: keyedJobId('container', 'sns-1') }] })
+  })
+
+  test('without an id of SNS it is known by the message of SQS', () => {
+    const body = JSON.stringify(throughSns({ kind: 'container' }, { MessageId: undefined }))
+    expect(parseMessage(body, 'm1', rules)).toMatchObject({
+      commands: [{ jobId: keyedJobId('container', 'm1') }],
+    })
+  })
+
+  test('one bad record costs the good ones nothing, and its reason says where it stands', () => {
+    expect(read(throughSns({ Records: [record(film), record({ ...film, key: '%' })] }))).toEqual({
+      ...commands(submit(film)),
+      rubbish: expect.stringMatching(
+        /Records\[1\]\.s3\.object\.key .*in the Message of a notification of SNS/,
+      ),
+    })
+  })
+
+  const inside = 'in the Message of a notification of SNS'
+  test.each<[string, unknown, RegExp]>([
+    ['text', throughSns('please transcode'), new RegExp(`^NotJson: .*${inside}`)],
+    ['half a notification', throughSns('{"Records":[{'), new RegExp(`^NotJson: .*${inside}`)],
+    ['nothing', throughSns(''), new RegExp(`^NotJson: .*${inside}`)],
+    ['a list', throughSns('[1]'), new RegExp(`^NotAnObject: .*${inside}`)],
+    ['a job that is not one', throughSns('{}'), new RegExp(`^InvalidRequest: kind.*${inside}`)],
+    ['an envelope in an envelope', throughSns(throughSns({ Records: [record(film)] })), /^NestedEnvelope: /],
+    [
+      'an envelope whose message is no text',
+      throughSns('', { Message: { a: 1 } }),
+      /^InvalidEnvelope: Message/,
+    ],
+    ['an envelope of another type', throughSns('', { Type: 'Other' }), /^InvalidEnvelope: Type/],
+    [
+      'the question whether to subscribe',
+      throughSns('You have chosen', { Type: 'SubscriptionConfirmation', SubscribeURL: 'https://sns' }),
+      /^Unconfirmed: .*SubscribeURL/,
+    ],
+  ])('%s is rubbish', (_name, body, reason) => {
+    const parsed = read(body)
+    expect(parsed).toEqual({ is: 'rubbish', reason: expect.stringMatching(reason) })
+  })
+})
+
+describe('the same object is the same job, whichever way its event came', () => {
+  const encode = (key: string) => encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/')
+  test.each<[string, S3Object]>([
+    ['a plain key', film],
+    ['spaces, plus signs and per cent', { ...film, key: 'a b+c 100%.mp4' }],
+    ['letters of other languages', { ...film, key: 'transcode/über €/фильм.mp4' }],
+    ['what looks encoded', { ...film, key: 'a%20b+c.mp4' }],
+    ['a bucket with versions', { ...film, versionId: 'IYV3p45BT0ac8hjHg1houSdS1a.Mro8e' }],
+    ['a bucket that no longer keeps versions', { ...film, versionId: 'null' }],
+    ['an etag of a multipart upload', { ...film, eTag: '0123456789abcdef0123456789abcdef-12' }],
+  ])('%s', (_name, object) => {
+    const notification = { Records: [record({ ...object, key: encode(object.key) })] }
+    const event = eventOf(object)
+    const ways = [notification, event, throughSns(notification), throughSns(event)].map((body) => read(body))
+    const { key, eTag: etag, versionId, sequencer } = object
+    expect(ways[0]).toEqual(
+      commands(...uploadCommands({ bucket: 'uploads', key, etag, versionId, sequencer }, rules)),
+    )
+    expect(ways[0]).toMatchObject({ commands: [{ do: 'submit', sequencer: film.sequencer }] })
+    for (const way of ways) expect(way).toEqual(ways[0])
+  })
+
+  test.each(['null', ''])('version %j is left out by some events, and makes no difference', (versionId) => {
+    expect(read(eventOf({ ...film, versionId }))).toEqual(read(eventOf(film)))
+    expect(read({ Records: [record({ ...film, versionId })] })).toEqual(read(eventOf(film)))
+  })
+})
+
 test('a confirmation makes the same command as the event, but for the sequencer', () => {
-  const confirmed = uploadCommand(
+  const [confirmed] = uploadCommands(
     { bucket: 'uploads', key: 'film.mp4', etag: 'e1', versionId: undefined, sequencer: undefined },
     rules,
   )

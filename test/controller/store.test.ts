@@ -172,7 +172,7 @@ describe('the steps of the controller hold only on what they were decided on', (
     clock,
     launch: testLaunch,
     wantListPass: nothing,
-    onUnanswered: nothing,
+    onAnswer: nothing,
     onLaunch: nothing,
     onMoved: nothing,
     onSettled: nothing,

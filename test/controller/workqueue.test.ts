@@ -68,6 +68,21 @@ test('a key with a delay is worked on when its time has come, and not a millisec
   expect(began).toEqual(['a@100'])
 })
 
+test('ten thousand keys that wait take one timer, and come in the order of their times', async () => {
+  const { clock, queue, began } = start({ concurrency: 1, maxKeys: 10_000 })
+  for (let index = 0; index < 10_000; index += 1) queue.add(`k${index}`, 30_000 - index)
+  expect(clock.waiting()).toBe(1)
+  await clock.pass(20_001)
+  expect(began).toEqual(['k9999@20001'])
+  await clock.pass(19)
+  expect(began).toHaveLength(1)
+  // Alarms keep a distance of 20 ms: what fell due meanwhile comes with the next one.
+  await clock.pass(1)
+  expect(began.slice(1, 3)).toEqual(['k9998@20021', 'k9997@20021'])
+  expect(began).toHaveLength(21)
+  expect(clock.waiting()).toBe(1)
+})
+
 test('a key that waits is there once, however often it is added', async () => {
   const { clock, queue, began } = start()
   for (let index = 0; index < 5; index += 1) queue.add('a', 100)

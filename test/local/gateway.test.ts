@@ -80,7 +80,7 @@ describe('one port for every service', () => {
 })
 
 describe('what it refuses', () => {
-  test.each(['Transcribe.StartTranscriptionJob', 'AWSStepFunctions.StartExecution', 'nonsense'])(
+  test.each(['Transcribe.DescribeLanguageModel', 'AWSStepFunctions.StartExecution', 'nonsense'])(
     'the target %s, by name',
     async (target) => {
       const answer = await post({ 'x-amz-target': target })

@@ -23,6 +23,7 @@ import {
   uid,
   watch,
 } from '../support/job.ts'
+import { networks } from '../support/launch.ts'
 import { testPolicy } from '../support/policy.ts'
 import type { Setting } from './conditions.ts'
 import type { Cause, Ctrl, Look, Rec } from './state.ts'
@@ -331,11 +332,11 @@ export const template = {
 export const launchContext = {
   installation: 'test',
   cluster: 'jobs',
-  subnets: ['subnet-1'],
-  securityGroups: [],
-  assignPublicIp: 'DISABLED' as const,
+  networks: networks({ subnets: ['subnet-1'], securityGroups: [], assignPublicIp: 'DISABLED' }),
   vcpuCeiling: () => Number.POSITIVE_INFINITY,
   prices: defaultPrices,
+  outputsBucket: 'outputs',
+  transcribeRoleArn: undefined,
 }
 
 /** A retry by the user, accepted by the real `accept`. */

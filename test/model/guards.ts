@@ -40,7 +40,12 @@ const ports = (jobs: unknown, answer: RunAnswer | undefined): ActPorts =>
     },
     pacers: {},
     clock: { nowMs: () => nowMs },
-    launch: { ...launchContext, workerFamily: 'worker', workerContainer: 'worker' },
+    launch: {
+      ...launchContext,
+      workerFamilies: { media: 'worker', internet: 'worker' },
+      workerContainer: 'worker',
+    },
+    onAnswer: () => undefined,
     onLaunch: () => undefined,
     onMoved: () => undefined,
     onSettled: () => undefined,

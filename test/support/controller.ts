@@ -21,17 +21,21 @@ export type ControllerProcess = {
 /** The real controller as a process of its own, working against `endpoint` (the local AWS, or a proxy before it). */
 export function spawnController(
   aws: TestAws,
-  options: { endpoint?: string; environment?: Record<string, string> } = {},
+  options: { endpoint?: string; environment?: Record<string, string>; entry?: string } = {},
 ): ControllerProcess {
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', 'controller/main.ts'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env.PATH,
-      ...controllerEnvironment(aws),
-      ...(options.endpoint ? { AWS_ENDPOINT_URL: options.endpoint } : {}),
-      ...options.environment,
+  const child: ChildProcess = spawn(
+    process.execPath,
+    ['--import', 'tsx', options.entry ?? 'controller/main.ts'],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env.PATH,
+        ...controllerEnvironment(aws),
+        ...(options.endpoint ? { AWS_ENDPOINT_URL: options.endpoint } : {}),
+        ...options.environment,
+      },
     },
-  })
+  )
   const exited = once(child, 'exit')
   children.add(child)
   child.once('exit', () => children.delete(child))

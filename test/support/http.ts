@@ -21,6 +21,7 @@ export const policy: Policy = {
   maxVcpu: 6,
   queues: { default: {}, batch: { maxRunning: 1 } },
   visibilityGraceMs: 1000,
+  reservedFamilies: [],
 }
 
 export type TestHttp = {

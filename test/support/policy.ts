@@ -7,5 +7,6 @@ export const testPolicy = (more: Partial<Policy> = {}): Policy => ({
   maxVcpu: 6,
   queues: { default: {}, batch: { maxVcpu: 1 } },
   visibilityGraceMs: 360_000,
+  reservedFamilies: ['worker', 'worker-internet'],
   ...more,
 })

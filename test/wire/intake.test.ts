@@ -93,6 +93,33 @@ test('an id that is taken by another job: the message is put aside, the job is n
   expect(await operator.record('taken')).toMatchObject({ phase: 'Succeeded', generation: 1 })
 })
 
+test('an upload told by S3, by EventBridge and by SNS is one job', async () => {
+  const object = { size: 1, sequencer: '0055AED6DCD90281E5' }
+  const notification = {
+    Records: [
+      {
+        eventSource: 'aws:s3',
+        eventName: 'ObjectCreated:Put',
+        s3: { bucket: { name: 'uploads' }, object: { ...object, key: 'transcode/a+b%2Bc.mp4', eTag: 'e' } },
+      },
+    ],
+  }
+  const event = {
+    source: 'aws.s3',
+    'detail-type': 'Object Created',
+    detail: { bucket: { name: 'uploads' }, object: { ...object, key: 'transcode/a b+c.mp4', etag: 'e' } },
+  }
+  const before = { ...operator.controller.status().intake }
+  await send(notification)
+  await send(event)
+  await send({ Type: 'Notification', MessageId: 'm', Message: JSON.stringify(event) })
+  await send({ Type: 'Notification', MessageId: 'n', Message: JSON.stringify(notification) })
+  const grew = (name: string) => (operator.controller.status().intake[name] ?? 0) - (before[name] ?? 0)
+  await until('all four to be counted', () => grew('created') + grew('duplicate') >= 4)
+  expect({ created: grew('created'), duplicate: grew('duplicate') }).toEqual({ created: 1, duplicate: 3 })
+  await operator.phase(uploadJobId('transcode', 'uploads', 'transcode/a b+c.mp4', 'e'), 'Failed')
+})
+
 test('an invalid spec is no rubbish: it becomes a job that says what is wrong', async () => {
   await send({ jobId: 'misnamed', kind: 'transcoding', spec: {} })
   expect(await operator.phase('misnamed', 'Failed')).toMatchObject({ reason: 'InvalidSpec' })

@@ -51,7 +51,7 @@ test('of two controllers one leads, and the other one serves status and API', as
     body: JSON.stringify({
       jobId: 'by-standby',
       kind: 'container',
-      spec: { params: { taskDefinition: 'worker' } },
+      spec: { params: { taskDefinition: 'shell' } },
     }),
   })
   expect(created.status).toBeLessThan(300)

@@ -8,7 +8,7 @@ import type { Storage } from '../storage.ts'
 /** What a kind gets to work with. */
 export type Work = {
   settings: Pick<Settings, 'input' | 'output' | 'params'>
-  environment: Pick<WorkerEnvironment, 'PATH' | 'FFMPEG_PATH' | 'FFPROBE_PATH'>
+  environment: Pick<WorkerEnvironment, 'JOB_ID' | 'PATH' | 'FFMPEG_PATH' | 'FFPROBE_PATH' | 'OUTPUTS_BUCKET'>
   storage: Storage
   /** Absolute path of an own, empty folder. Whatever is put into it is removed afterwards. */
   scratch: string

@@ -37,10 +37,13 @@ const inputFormats = [
   'ogg',
 ]
 
-/** What must stand before every input that users gave us, for ffprobe and ffmpeg alike. */
-export const inputGuard = (pixels: number): string[] => [
+/**
+ * What must stand before every input that users gave us, for ffprobe and ffmpeg alike.
+ * @param protocols that ffmpeg may use; for an input that is not a file without `file`, or it could name files of ours
+ */
+export const inputGuard = (pixels: number, protocols = 'file,crypto,data'): string[] => [
   '-protocol_whitelist',
-  'file,crypto,data',
+  protocols,
   '-format_whitelist',
   inputFormats.join(','),
   '-max_pixels',

@@ -34,6 +34,8 @@ export type AudioStream = {
   codec: string
   channels: number
   sampleRateHz: number
+  /** When its first sample is heard, from the start of the file. */
+  startS: number
   endS: number | undefined
 }
 
@@ -65,12 +67,19 @@ export type ProbeOptions = {
  * @param path absolute
  * @throws WorkerError INPUT_UNREADABLE and others of `diagnose`
  */
-export const probe = async (path: string, options: ProbeOptions): Promise<Probe> => {
+export const probe = (path: string, options: ProbeOptions): Promise<Probe> =>
+  probeInput({ url: `file:${path}`, guard: inputGuard(options.limits.pixels) }, options)
+
+/** An input of ffmpeg, and what must stand before it. */
+export type MediaInput = { url: string; guard: readonly string[] }
+
+/** The same for what is not a file. */
+export const probeInput = async (input: MediaInput, options: ProbeOptions): Promise<Probe> => {
   const show = ['-of', 'json', '-show_format', '-show_streams']
-  const parsed = parseProbe(await askFfprobe(path, show, options))
-  if (parsed.durationS !== undefined || parsed.video === undefined) return parsed
+  const parsed = parseProbe(await askFfprobe(input, show, options))
+  if (parsed.durationS !== undefined || (parsed.video ?? parsed.audio) === undefined) return parsed
   // Recorders that write to a pipe cannot go back to fill in the duration; the last time stamp tells it.
-  const durationS = await lastTimestampS(path, options)
+  const durationS = await lastTimestampS(input, parsed.video === undefined ? 'a:0' : 'V:0', options)
   return { ...parsed, durationS }
 }
 
@@ -188,6 +197,7 @@ const audioStream = (stream: FfprobeStream, startS: number): AudioStream | undef
     codec: stream.codec_name,
     channels,
     sampleRateHz,
+    startS: Math.max(0, (numberOf(stream.start_time) ?? startS) - startS),
     endS: endOf(stream, startS),
   }
 }
@@ -226,10 +236,14 @@ const parseJson = (text: string): unknown => {
   }
 }
 
-const lastTimestampS = async (path: string, options: ProbeOptions): Promise<number | undefined> => {
+const lastTimestampS = async (
+  input: MediaInput,
+  stream: 'V:0' | 'a:0',
+  options: ProbeOptions,
+): Promise<number | undefined> => {
   let lastS: number | undefined
-  const show = ['-select_streams', 'V:0', '-show_entries', 'packet=pts_time', '-of', 'csv=p=0']
-  await askFfprobe(path, show, options, (line) => {
+  const show = ['-select_streams', stream, '-show_entries', 'packet=pts_time', '-of', 'csv=p=0']
+  await askFfprobe(input, show, options, (line) => {
     const timeS = numberOf(line.split(',')[0])
     if (timeS !== undefined) lastS = Math.max(lastS ?? 0, timeS)
   })
@@ -239,13 +253,13 @@ const lastTimestampS = async (path: string, options: ProbeOptions): Promise<numb
 const answerCharacters = 4 * 1024 * 1024
 
 const askFfprobe = async (
-  path: string,
+  { url, guard }: MediaInput,
   show: readonly string[],
-  { tools, limits, signal }: ProbeOptions,
+  { tools, signal }: ProbeOptions,
   onLine?: (line: string) => void,
 ): Promise<string> => {
   const timeout = AbortSignal.timeout(probeTimeoutMs)
-  const args = ['-v', 'error', ...inputGuard(limits.pixels), ...show, `file:${path}`]
+  const args = ['-v', 'error', ...guard, ...show, url]
   let answer = ''
   const end = await runChild(tools.ffprobe.path, args, {
     env: tools.env,

@@ -13,6 +13,8 @@ export type RunOptions = {
   signal: AbortSignal
   /** Called with the share that is done, 0 to 0.99. */
   onProgress: (share: number) => void
+  /** What a filter prints between the lines of progress. */
+  onLine?: (line: string) => void
   nowMs: () => number
 }
 
@@ -36,6 +38,7 @@ export const runFfmpeg = async (args: readonly string[], options: RunOptions): P
       env: tools.env,
       signal: AbortSignal.any([signal, stall.signal]),
       onStdoutLine: (line) => {
+        options.onLine?.(line)
         const share = read(line)
         if (share !== undefined) options.onProgress(share)
         if (newFrames(line) || share !== undefined) watchdog.refresh()

@@ -7,6 +7,7 @@ import type { Api } from '../api.ts'
 import type { HttpPorts } from '../ports.ts'
 import { readShown } from '../record.ts'
 import { failures, jobParams, wholeParameter } from '../schemas.ts'
+import type { Shown } from '../why.ts'
 
 // A link costs about a millisecond of signing, in a process that has other things to do.
 const outputLimits = { preset: 100, max: 500 }
@@ -64,7 +65,13 @@ export function outputRoutes(app: Api, ports: OutputPorts): void {
       const stored = await readShown(id, ports.jobs)
       const bucket = ports.buckets.outputs
       const prefix = stored.is === 'accepted' ? stored.job.settings.output : `results/${id}/`
-      const manifest = await readManifest(id, bucket, `${prefix}${manifestName}`, ports)
+      const manifest = await readManifest(
+        id,
+        publishersOf(id, stored),
+        bucket,
+        `${prefix}${manifestName}`,
+        ports,
+      )
       const files = sorted(manifest.files.filter((file) => role === undefined || file.role === role))
       const page = files.slice(from, from + limit)
       const { presignS } = ports
@@ -88,12 +95,26 @@ export function outputRoutes(app: Api, ports: OutputPorts): void {
   )
 }
 
-async function readManifest(jobId: string, bucket: string, key: string, { objects }: OutputPorts) {
+/** A pipeline publishes nothing itself: its children do, under its prefix. */
+const publishersOf = (jobId: string, stored: Shown): string[] => [
+  jobId,
+  ...(stored.is === 'accepted'
+    ? (stored.job.pipeline?.steps.flatMap(({ children }) => children.map((child) => child.jobId)) ?? [])
+    : []),
+]
+
+async function readManifest(
+  jobId: string,
+  publishers: readonly string[],
+  bucket: string,
+  key: string,
+  { objects }: OutputPorts,
+) {
   const read = await objects.manifest(bucket, key)
   switch (read.is) {
     case 'present':
       // The prefix may be shared by jobs of the same user; what another job published there is not ours.
-      if (read.manifest.jobId !== jobId) throw ControllerError.of('OUTPUTS_NOT_FOUND', { jobId })
+      if (!publishers.includes(read.manifest.jobId)) throw ControllerError.of('OUTPUTS_NOT_FOUND', { jobId })
       return read.manifest
     case 'missing':
       throw ControllerError.of('OUTPUTS_NOT_FOUND', { jobId })

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FastifySchema } from 'fastify'
-import { kindNames, kinds } from '../../../schemas/kinds/index.ts'
+import { uploadKinds, userKinds } from '../../../schemas/kinds/index.ts'
 import type { Api } from '../api.ts'
 import { contentPolicy } from '../headers.ts'
 import type { HttpPorts } from '../ports.ts'
@@ -32,7 +32,7 @@ export function pageRoutes(app: Api, ports: Pick<HttpPorts, 'objects' | 'buckets
   }
 
   const page = readFileSync(join(directory, 'index.html'), 'utf8')
-    .replace('{{kinds}}', kindNames.join(' '))
+    .replace('{{kinds}}', userKinds.join(' '))
     .replace('{{upload-kinds}}', uploadKinds.join(' '))
   app.get('/', { schema }, async (_request, reply) =>
     reply
@@ -41,8 +41,6 @@ export function pageRoutes(app: Api, ports: Pick<HttpPorts, 'objects' | 'buckets
       .send(page),
   )
 }
-
-const uploadKinds = kindNames.filter((name) => kinds[name].input === 'object')
 
 /** Where the links to objects lead is up to S3's client; the page may talk to these places and no other. */
 async function objectOrigins({

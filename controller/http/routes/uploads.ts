@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { isKindName, kinds } from '../../../schemas/kinds/index.ts'
+import { isUploadKind, kinds, uploadKinds } from '../../../schemas/kinds/index.ts'
 import type { Problem } from '../../../schemas/problems.ts'
 import { ControllerError } from '../../errors.ts'
-import { type UploadRules, uploadCommand } from '../../intake/messages.ts'
+import { type UploadRules, uploadCommands, withMetadata } from '../../intake/uploads.ts'
 import type { Api } from '../api.ts'
 import type { HttpPorts } from '../ports.ts'
 import { failures } from '../schemas.ts'
@@ -37,7 +37,8 @@ const uploadAnswer = z.object({
 const confirmParams = z.strictObject({ id: z.string().max(1400).describe('uploadId of POST /uploads.') })
 
 const confirmAnswer = z.object({
-  jobId: z.string().describe('The job that the upload became.'),
+  jobId: z.string().describe('The job that the upload became; the first, where it became several.'),
+  jobIds: z.array(z.string()).describe('All of them.'),
   created: z.boolean().describe('false: it was there already, made by the event of the upload.'),
 })
 
@@ -84,15 +85,23 @@ export function uploadRoutes(app: Api, ports: UploadPorts): void {
       const key = keyOf(id)
       const head = await ports.objects.head(bucket, key)
       if (head.is === 'missing') throw ControllerError.of('UPLOAD_MISSING', {})
-      const { etag, versionId } = head
+      const { etag, versionId, bytes, metadata } = head
       // The same command as from the event of this upload, so whichever comes first makes the record and the other meets it.
-      const command = uploadCommand({ bucket, key, etag, versionId, sequencer: undefined }, ports.uploadRules)
-      if (command.do === 'ignore') throw unknownUpload(id)
-      const created = await submitAndWake(command, ports)
+      const upload = { bucket, key, etag, versionId, sequencer: undefined, bytes }
+      const commands = uploadCommands(upload, ports.uploadRules).filter((command) => command.do === 'submit')
+      const [jobId] = commands.map((command) => command.jobId)
+      if (jobId === undefined) throw unknownUpload(id)
+      const created = []
+      for (const command of commands)
+        created.push(await submitAndWake(withMetadata(command, metadata), ports))
       return reply
-        .code(created ? 201 : 200)
-        .header('location', `/jobs/${command.jobId}`)
-        .send({ jobId: command.jobId, created })
+        .code(created.includes(true) ? 201 : 200)
+        .header('location', `/jobs/${jobId}`)
+        .send({
+          jobId,
+          jobIds: commands.map((command) => command.jobId),
+          created: created.includes(true),
+        })
     },
   )
 }
@@ -105,12 +114,11 @@ function problemsWith(
   rules: UploadRules,
 ): Problem[] {
   if (kind !== undefined) {
-    const possible = Object.entries(kinds).flatMap(([name, { input }]) => (input === 'object' ? [name] : []))
-    return isKindName(kind) && kinds[kind].input === 'object'
+    return isUploadKind(kind)
       ? []
-      : [{ field: 'kind', value: JSON.stringify(kind), rule: `must be one of: ${possible.join(', ')}` }]
+      : [{ field: 'kind', value: JSON.stringify(kind), rule: `must be one of: ${uploadKinds.join(', ')}` }]
   }
-  const command = uploadCommand(
+  const [command] = uploadCommands(
     { bucket: '', key, etag: undefined, versionId: undefined, sequencer: undefined },
     rules,
   )

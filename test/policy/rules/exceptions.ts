@@ -39,6 +39,13 @@ export const exceptions: readonly Exception[] = [
   {
     rule: 'iam/resources',
     address: controllerRole,
+    problem: /transcribe:StartTranscriptionJob/,
+    reason:
+      'IAM knows no resource for it. The job reads and writes with a role that reaches our buckets only.',
+  },
+  {
+    rule: 'iam/resources',
+    address: controllerRole,
     problem: /ssmmessages:(Create|Open)(Control|Data)Channel/,
     reason: 'ECS Exec, the way to the private status page: its agent opens channels, which have no ARN.',
   },

@@ -115,7 +115,7 @@ const passedServices = (conditions: Policy['statements'][number]['conditions']) 
 
 const passRole: Rule = {
   name: 'iam/passRole',
-  says: 'roles are passed by name, to tasks only, and never the controller’s own',
+  says: 'roles are passed by name, to the service that they are for, and never the controller’s own',
   check: (stack) => {
     const controllers = stack
       .of('aws_ecs_service')
@@ -128,9 +128,19 @@ const passRole: Rule = {
         .filter((statement) => statement.actions.includes('iam:PassRole'))
         .flatMap((statement): Finding[] => {
           const problems = [
-            ...(passedServices(statement.conditions).join() === 'ecs-tasks.amazonaws.com'
+            ...(passedServices(statement.conditions).length === 1
               ? []
-              : ['passes roles to any service: StringEquals iam:PassedToService ecs-tasks.amazonaws.com']),
+              : ['passes roles to any service: StringEquals iam:PassedToService, one service']),
+            ...stack
+              .of('aws_iam_role')
+              .filter(({ address }) => referencesIn(statement.resources).includes(address))
+              .filter(
+                ({ values }) =>
+                  !passedServices(statement.conditions).some((service) =>
+                    String(values.assume_role_policy).includes(`"${service}"`),
+                  ),
+              )
+              .map(({ address }) => `passes ${address} to a service that may not assume it`),
             ...(statement.actions.length === 1
               ? []
               : ['mixes PassRole with other actions: its own statement']),
@@ -151,6 +161,13 @@ const passRole: Rule = {
       change: (json) =>
         editStatement(json, 'aws_iam_role_policy', doesAction('iam:PassRole'), (statement) => {
           delete statement.Condition
+        }),
+    },
+    {
+      says: 'the role of one service may be passed to another',
+      change: (json) =>
+        editStatement(json, 'aws_iam_role_policy', doesAction('iam:PassRole'), (statement) => {
+          statement.Condition = { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } }
         }),
     },
     {

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { languageSchema, objectAddressSchema } from '../object-address.ts'
+import type { Kind } from './kind.ts'
+
+export const summarizeParamsSchema = z
+  .strictObject({
+    transcript: objectAddressSchema
+      .optional()
+      .describe('What Amazon Transcribe wrote. Absent: the recording has no sound.'),
+    scenes: objectAddressSchema.describe('scenes.json of a find-scenes job.'),
+    title: z.string().min(1).max(300).describe('Title of the summary.'),
+    language: languageSchema
+      .optional()
+      .describe('Language that is spoken. Default: what the transcript says.'),
+  })
+  .describe('Parameters of a summarize job.')
+
+export type SummarizeParams = z.infer<typeof summarizeParamsSchema>
+
+export const summarizeResultSchema = z
+  .strictObject({
+    manifest: z.string().describe('Key of the manifest.'),
+    summary: z.string().describe('Key of summary.json.'),
+    page: z.string().describe('Key of summary.md.'),
+    durationS: z.number().min(0).describe('Duration in seconds.'),
+    language: z.string().nullable().describe('Language that is spoken; null: unknown.'),
+    speakers: z.number().int().min(0).describe('Speakers that were told apart.'),
+    words: z.number().int().min(0).describe('Words that were spoken.'),
+    scenes: z.number().int().min(0).describe('Scenes.'),
+    chapters: z.number().int().min(0).describe('Chapters.'),
+  })
+  .describe('What a summarize job has made.')
+
+export type SummarizeResult = z.infer<typeof summarizeResultSchema>
+
+export const summarize: Kind = {
+  title: 'A summary out of a transcript and scenes',
+  params: summarizeParamsSchema,
+  input: 'optional',
+  claims: true,
+  group: 'media',
+  uploadSuffixes: [],
+  resources: { cpu: 512, memory: 2048 },
+  result: summarizeResultSchema,
+  isStep: true,
+}

@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest'
+import {
+  paramsOfUpload,
+  type Upload,
+  type UploadRules,
+  uploadCommands,
+  withMetadata,
+} from '../../controller/intake/uploads.ts'
+import { triggersSchema } from '../../schemas/triggers.ts'
+
+const talk: Upload = {
+  bucket: 'uploads',
+  key: 'talks/keynote.MP4',
+  etag: 'e1',
+  versionId: undefined,
+  sequencer: '0055',
+  bytes: 1000,
+}
+const triggers = triggersSchema.parse([
+  { prefix: 'talks/', suffix: '.mp4', maxBytes: 999, jobs: [{ kind: 'transcode' }] },
+  {
+    prefix: 'talks/',
+    suffix: '.mp4',
+    jobs: [
+      { kind: 'transcode', params: { preset: 'fast' }, queue: 'batch', priority: 3 },
+      { kind: 'subtitles', params: { language: 'en-US' } },
+    ],
+  },
+  { prefix: 'drafts/', jobs: [] },
+  { prefix: 'large/', minBytes: 5000, jobs: [{ kind: 'analyze' }] },
+])
+const rules: UploadRules = { triggers, defaultKind: 'transcode' }
+
+const kindsOf = (upload: Partial<Upload>, by: UploadRules = rules): string[] =>
+  uploadCommands({ ...talk, ...upload }, by).map((command) =>
+    command.do === 'submit' ? command.kind : command.why,
+  )
+
+describe('which jobs an upload becomes', () => {
+  test.each([
+    ['the first trigger that fits decides', {}, ['transcode', 'subtitles']],
+    ['a size at the edge fits', { bytes: 999 }, ['transcode']],
+    ['no size fits no rule about sizes', { bytes: undefined }, ['transcode', 'subtitles']],
+    ['below a minimum', { key: 'large/a.mp4', bytes: 4999 }, ['transcode']],
+    ['at a minimum', { key: 'large/a.mp4', bytes: 5000 }, ['analyze']],
+    ['a minimum, and no size', { key: 'large/a.mp4', bytes: undefined }, ['transcode']],
+    ['a trigger without jobs', { key: 'drafts/a.mp4' }, ['Trigger']],
+    ['no trigger, and a folder that names a kind', { key: 'subtitles/a.wav' }, ['subtitles']],
+    ['no trigger, and a folder that names a step', { key: 'extract-audio/a.wav' }, ['OtherSuffix']],
+    ['no trigger and no folder', { key: 'a.mp4' }, ['transcode']],
+    ['no trigger, and a suffix of nobody', { key: 'a.txt' }, ['OtherSuffix']],
+    ['a folder is no upload, whatever fits it', { key: 'talks/' }, ['Folder']],
+    [
+      'nor is what Transcribe tries its access with',
+      { key: 'talks/.write_access_check_file.temp' },
+      ['AccessCheck'],
+    ],
+  ])('%s', (_name, upload, expected) => {
+    expect(kindsOf(upload)).toEqual(expected)
+  })
+
+  test('without triggers and default kind, none', () => {
+    expect(kindsOf({ key: 'a.mp4' }, { defaultKind: undefined })).toEqual(['NoDefaultKind'])
+  })
+
+  test('each has an id of its own, the same for the same upload, and what its trigger says', () => {
+    const [first, second] = uploadCommands(talk, rules)
+    expect(first).toMatchObject({
+      kind: 'transcode',
+      spec: {
+        input: { bucket: 'uploads', key: talk.key, etag: 'e1' },
+        params: { preset: 'fast' },
+        queue: 'batch',
+        priority: 3,
+      },
+    })
+    expect(second).toMatchObject({ kind: 'subtitles', spec: { params: { language: 'en-US' } } })
+    expect(
+      uploadCommands({ ...talk, sequencer: '0056' }, rules).map(
+        (command) => 'jobId' in command && command.jobId,
+      ),
+    ).toEqual([first, second].map((command) => command && 'jobId' in command && command.jobId))
+  })
+})
+
+describe('parameters that an upload brings along', () => {
+  test.each([
+    ['text', { 'job-language': 'en-US' }, { language: 'en-US' }],
+    ['a number', { 'job-max-speakers': '3' }, { maxSpeakers: 3 }],
+    ['a list', { 'job-formats': '["vtt"]' }, { formats: ['vtt'] }],
+    ['a truth', { 'job-x': 'true' }, { x: true }],
+    ['text that is no JSON', { 'job-title': '"half' }, { title: '"half' }],
+    ['for this kind', { 'job-subtitles-language': 'de-DE' }, { language: 'de-DE' }],
+    ['for another kind', { 'job-transcode-preset': 'fast' }, {}],
+    [
+      'for this kind wins over for all',
+      { 'job-subtitles-language': 'de-DE', 'job-language': 'en-US' },
+      { language: 'de-DE' },
+    ],
+    ['of somebody else', { author: 'me', 'x-job-language': 'en' }, {}],
+  ])('%s', (_name, metadata, expected) => {
+    expect(paramsOfUpload('subtitles', metadata)).toEqual(expected)
+  })
+
+  test('win over those of the trigger, and leave the others', () => {
+    const [, second] = uploadCommands(talk, rules)
+    if (second?.do !== 'submit') throw new Error('no job')
+    expect(withMetadata(second, { 'job-max-speakers': '2' }).spec.params).toEqual({
+      language: 'en-US',
+      maxSpeakers: 2,
+    })
+    expect(withMetadata(second, { 'job-language': 'fr-FR' }).spec.params).toEqual({ language: 'fr-FR' })
+    expect(withMetadata(second, { color: 'red' })).toBe(second)
+  })
+
+  test('a name that JavaScript treats in a special way is a parameter like any other', () => {
+    const params = paramsOfUpload('subtitles', { 'job-__proto__': '{"polluted": true}' })
+    expect(Object.hasOwn(params, '__proto__')).toBe(true)
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  })
+})
+
+describe('rules that cannot be', () => {
+  test.each([
+    [
+      'an unknown kind',
+      [{ jobs: [{ kind: 'transmogrify' }] }],
+      /must be one of: transcode, subtitles, analyze/,
+    ],
+    ['a step of a pipeline', [{ jobs: [{ kind: 'extract-audio' }] }], /must be one of/],
+    [
+      'parameters that the kind refuses',
+      [{ jobs: [{ kind: 'subtitles', params: { maxSpeakers: 1 } }] }],
+      /maxSpeakers/,
+    ],
+    ['a kind twice', [{ jobs: [{ kind: 'transcode' }, { kind: 'transcode' }] }], /a kind twice/],
+    ['an unknown field', [{ jobs: [], sufix: '.mp4' }], /sufix/],
+  ])('%s', (_name, given, expected) => {
+    const parsed = triggersSchema.safeParse(given)
+    expect(parsed.success).toBe(false)
+    expect(JSON.stringify(parsed.error?.issues)).toMatch(expected)
+  })
+})
