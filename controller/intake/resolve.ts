@@ -37,17 +37,17 @@ export function resolveSettings(jobId: string, kind: unknown, spec: unknown, pol
   const known = kinds[named.data.kind]
   const parsed = parseSafely(specSchema, spec ?? {})
   if (!parsed.success) return { is: 'invalid', problems: problemsOf(parsed.error, spec, ['spec']) }
-  const params = parseSafely(known.params, parsed.data.params ?? {})
-  if (!params.success)
-    return { is: 'invalid', problems: problemsOf(params.error, parsed.data.params ?? {}, ['spec', 'params']) }
   const { kind: name } = named.data
   if (known.isStep && parsed.data.parent === undefined)
     return {
       is: 'invalid',
       problems: [{ field: 'kind', value: name, rule: 'is a step of a pipeline, and no job of its own' }],
     }
+  const params = parseSafely(known.params, parsed.data.params ?? {})
+  if (!params.success)
+    return { is: 'invalid', problems: problemsOf(params.error, parsed.data.params ?? {}, ['spec', 'params']) }
   const settings = { kind: name, ...withDefaults(jobId, name, parsed.data, params.data) }
-  const problem = contradictionIn(settings, named.data.kind, policy)
+  const problem = contradictionIn(settings, name, policy)
   if (problem) return { is: 'invalid', problems: [problem] }
   const vcpu = settings.resources.cpu / 1024
   const ceiling = vcpuCeiling(policy, settings.queue)
