@@ -6,6 +6,8 @@ import { kinds } from '../schemas/kinds/index.ts'
 import { manifestSchema } from '../schemas/manifest.ts'
 import { jobRequestSchema } from '../schemas/message.ts'
 import { transcodeMetadataSchema } from '../schemas/metadata.ts'
+import { scenesSchema } from '../schemas/scenes.ts'
+import { summarySchema } from '../schemas/summary.ts'
 import { errorCatalogue } from '../worker/errors.ts'
 
 export type GeneratedFile = { path: string; text: string }
@@ -16,6 +18,8 @@ export const generatedFiles = (): GeneratedFile[] => [
   schemaFile('job-request', 'A job, asked for by message or POST', jobRequestSchema),
   schemaFile('manifest', 'The outputs of a job', manifestSchema),
   schemaFile('metadata', 'What a transcode job found and made', transcodeMetadataSchema),
+  schemaFile('summary', 'What was said and shown in a recording', summarySchema),
+  schemaFile('scenes', 'The scenes of a video', scenesSchema),
   ...Object.entries(kinds).map(([name, kind]) =>
     schemaFile(`params-${name}`, `spec.params of kind ${name}`, kind.params),
   ),

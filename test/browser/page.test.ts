@@ -79,7 +79,7 @@ describe('the list', () => {
       /Running[\s\S]*Attempt 2 runs: encode, 43 %[\s\S]*43 %[\s\S]*2 \/ 3[\s\S]*started 1 min ago/,
     )
     expect(await page.getByRole('navigation', { name: 'Phases' }).textContent()).toMatch(
-      /All\s*15\s*Submitted\s*1\s*Pending\s*6/,
+      /All\s*17\s*Submitted\s*1\s*Pending\s*7/,
     )
     expect(await page.locator('.limits').textContent()).toMatch(/vCPU\s*6 of 6, 0 free/)
     expect(await page.locator('.costs p').allTextContents()).toEqual([
@@ -88,7 +88,7 @@ describe('the list', () => {
       'Queue batchtoday $0.0042last 7 days $0.0042',
     ])
     expect(await page.getByRole('region', { name: 'Needs a person' }).textContent()).toContain('archive-2019')
-    expect(await page.locator('tbody tr').count()).toBe(15)
+    expect(await page.locator('tbody tr').count()).toBe(17)
     const time = running.locator('time')
     expect(await time.getAttribute('title')).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/)
   })
@@ -99,7 +99,7 @@ describe('the list', () => {
       .getByRole('navigation', { name: 'Phases' })
       .getByRole('link', { name: /Running/ })
       .click()
-    await until('two rows', async () => (await page.locator('tbody tr').count()) === 2)
+    await until('three rows', async () => (await page.locator('tbody tr').count()) === 3)
     await page.locator('select[name=kind]').selectOption('container')
     await until('one row', async () => (await page.locator('tbody tr').count()) === 1)
     expect(page.url()).toContain('#/?phase=Running&kind=container')
@@ -245,6 +245,18 @@ describe('a job', () => {
     )
     expect(await state.textContent()).toMatch(/Cost\s*\$0\.0023/)
     expect(await page.title()).toBe('transcode-wedding-3f2a9c01d2e4b5a6')
+  })
+
+  test('that is a pipeline shows its steps, and leads to their children and back', async () => {
+    await goTo('#/jobs/subtitles-talk-9c01')
+    await page.getByRole('heading', { name: 'Steps' }).waitFor()
+    await page.getByText(/Step 2 of 3, transcript: waits for subtitles-talk-9c01-transcription-1/).waitFor()
+    expect(await page.getByRole('row').filter({ hasText: 'extract-audio' }).textContent()).toMatch(
+      /succeeded/,
+    )
+    await page.getByRole('link', { name: 'subtitles-talk-9c01-transcription-1' }).click()
+    await page.getByText('a step of').getByRole('link', { name: 'subtitles-talk-9c01' }).click()
+    await page.getByRole('heading', { name: 'Steps' }).waitFor()
   })
 
   test('leads to the log of an attempt, which is followed', async () => {

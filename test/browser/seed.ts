@@ -37,6 +37,43 @@ export async function seed(aws: TestAws, http: TestHttp): Promise<void> {
   const put = (jobId: string, s: number, more: Parameters<typeof acceptedJob>[0]): Promise<void> =>
     http.put(acceptedJob({ jobId, createdAt: at(s), ...more }, nowMs + s * 1000))
 
+  await put('subtitles-talk-9c01', -90, {
+    kind: 'subtitles',
+    phase: 'Running',
+    reason: 'WaitingForChildren',
+    pipeline: {
+      steps: [
+        {
+          name: 'audio',
+          begunAt: at(-88),
+          endedAt: at(-50),
+          children: [
+            {
+              jobId: 'subtitles-talk-9c01-extract-audio-1',
+              kind: 'extract-audio',
+              state: 'succeeded',
+              costUsd: 0.0007,
+            },
+          ],
+        },
+        {
+          name: 'transcript',
+          begunAt: at(-50),
+          children: [{ jobId: 'subtitles-talk-9c01-transcription-1', kind: 'transcription', state: 'put' }],
+        },
+      ],
+    },
+    history: history([-88, 'Running', 'Step-audio'], [-50, 'Running', 'Step-transcript']),
+  })
+  await put('subtitles-talk-9c01-transcription-1', -50, {
+    kind: 'transcription',
+    phase: 'Pending',
+    reason: 'Queued',
+    settings: {
+      ...acceptedJob({ jobId: 'any' }, nowMs).settings,
+      parent: 'subtitles-talk-9c01/0123456789abcdefghij',
+    },
+  })
   await put('transcode-wedding-3f2a9c01d2e4b5a6', -260, {
     phase: 'Running',
     reason: 'TaskRunning',

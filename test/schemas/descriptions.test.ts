@@ -5,7 +5,9 @@ import { kinds } from '../../schemas/kinds/index.ts'
 import { manifestSchema } from '../../schemas/manifest.ts'
 import { jobRequestSchema } from '../../schemas/message.ts'
 import { transcodeMetadataSchema } from '../../schemas/metadata.ts'
+import { scenesSchema } from '../../schemas/scenes.ts'
 import { statusSchema } from '../../schemas/status.ts'
+import { summarySchema } from '../../schemas/summary.ts'
 
 type Node = { [key: string]: unknown }
 
@@ -26,6 +28,11 @@ const schemas: Record<string, z.ZodType> = {
   manifest: manifestSchema,
   metadata: transcodeMetadataSchema,
   status: statusSchema,
+  summary: summarySchema,
+  scenes: scenesSchema,
+  ...Object.fromEntries(
+    Object.entries(kinds).flatMap(([name, { result }]) => (result ? [[`result of ${name}`, result]] : [])),
+  ),
   ...Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [`params of ${name}`, kind.params])),
 }
 

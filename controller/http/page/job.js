@@ -4,6 +4,7 @@ import { h, part } from './dom.js'
 import { attemptsText } from './list.js'
 import { outputsPart } from './outputs.js'
 import { isFinished, outcomeMark, phaseMark, progressBar } from './phase.js'
+import { parentOf, stepsOf } from './steps.js'
 import { moment, span } from './times.js'
 import { exact, usd } from './words.js'
 
@@ -19,7 +20,9 @@ export function jobView({ jobId, openTo, report }) {
   const bar = part('div', { class: 'job-progress' }, progressOf)
   const state = part('dl', { class: 'state card' }, stateOf)
   const timeline = part('section', { class: 'card' }, timelineOf)
-  const attempts = part('section', { class: 'card wide' }, (data) => attemptsOf(jobId, data))
+  const attempts = part('section', { class: 'card wide' }, (data) =>
+    data.pipeline ? stepsOf(data.pipeline) : attemptsOf(jobId, data),
+  )
   const outputs = outputsPart(jobId)
   const result = part(
     'div',
@@ -52,6 +55,7 @@ export function jobView({ jobId, openTo, report }) {
         phase: job.phase,
         kind: job.kind,
         queue: job.settings?.queue,
+        parent: job.settings?.parent,
         generation: job.generation,
         cancel: job.spec?.cancel === true,
         suspend: job.spec?.suspend === true,
@@ -65,7 +69,7 @@ export function jobView({ jobId, openTo, report }) {
         history: asList(job.history),
         finished: isFinished(job.phase),
       })
-      attempts.show({ attempts: asList(job.attempts), rollup: job.rollup })
+      attempts.show({ attempts: asList(job.attempts), rollup: job.rollup, pipeline: job.pipeline })
       result.show(job.result)
       record.show(job)
       await outputs.refresh(job)
@@ -80,9 +84,10 @@ const headOf = (job, ports) => [
   h('div', { class: 'buttons' }, ...actionButtons(job, ports)),
 ]
 
-const subOf = ({ kind, queue, generation }) => [
+const subOf = ({ kind, queue, generation, parent }) => [
   h('span', {}, String(kind ?? '')),
   queue && h('span', {}, `queue ${queue}`),
+  parentOf(parent),
   generation > 1 && h('span', { title: 'run again so many times' }, `generation ${generation}`),
 ]
 

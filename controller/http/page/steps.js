@@ -1,0 +1,47 @@
+import { h } from './dom.js'
+import { moment, span } from './times.js'
+import { usd } from './words.js'
+
+/** Steps and children of a pipeline; nothing for a job that has a task of its own. */
+export function stepsOf(pipeline) {
+  const steps = Array.isArray(pipeline?.steps) ? pipeline.steps : []
+  if (steps.length === 0) return undefined
+  const names = ['Step', 'Child', 'Kind', 'State', 'Begun', 'Duration', 'Cost', 'Reason']
+  return [
+    h('h2', {}, 'Steps'),
+    h(
+      'div',
+      { class: 'scroll' },
+      h(
+        'table',
+        { class: 'attempts' },
+        h('thead', {}, h('tr', {}, ...names.map((name) => h('th', { scope: 'col' }, name)))),
+        h('tbody', {}, ...steps.flatMap(rowsOf)),
+      ),
+    ),
+  ]
+}
+
+const rowsOf = ({ name, begunAt, endedAt, children }) =>
+  (Array.isArray(children) ? children : []).map((child, index) =>
+    h(
+      'tr',
+      {},
+      h('td', {}, index === 0 ? name : ''),
+      h('td', {}, jobLink(child.jobId)),
+      h('td', {}, child.kind),
+      h('td', {}, stateWords[child.state] ?? child.state),
+      h('td', {}, moment(begunAt)),
+      h('td', {}, span(begunAt, endedAt)),
+      h('td', {}, usd(child.costUsd)),
+      h('td', { class: 'reason' }, child.message ?? child.reason ?? ''),
+    ),
+  )
+
+const stateWords = { intended: 'to be made', put: 'under way' }
+
+const jobLink = (jobId) => h('a', { href: `#/jobs/${encodeURIComponent(jobId)}` }, jobId)
+
+/** Of a child: where it comes from. */
+export const parentOf = (parent) =>
+  typeof parent === 'string' && h('span', {}, 'a step of ', jobLink(parent.split('/')[0]))
