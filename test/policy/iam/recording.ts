@@ -10,6 +10,7 @@ import {
   missingInputs,
   scarcity,
   tableOutage,
+  transcripts,
   unreadableMessage,
   uploadByLink,
   wishes,
@@ -32,7 +33,9 @@ const largeBytes = 64 * 1024 * 1024
 export async function recordRuns(environment: Record<string, string>): Promise<Recording> {
   const scratch = await mkdtemp(join(tmpdir(), 'iam-'))
   const tools = await npmMediaTools(scratch)
-  const clip = await clipMaker(scratch, tools)('short.mp4')
+  const makeClip = clipMaker(scratch, tools)
+  const clip = await makeClip('short.mp4')
+  const sixChannels = await makeClip('surround.mp4')
   const large = join(scratch, 'large.mp4')
   await writeFile(large, '')
   await truncate(large, largeBytes)
@@ -49,6 +52,7 @@ export async function recordRuns(environment: Record<string, string>): Promise<R
       wishes(world),
       unreadableMessage(world),
       brokenUpload(world, large),
+      transcripts(world, clip, sixChannels),
     ])
     await tableOutage(world)
     await scarcity(world)

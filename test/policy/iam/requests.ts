@@ -35,6 +35,8 @@ export const requestsOf = (call: Call, account: Account): Request[] => {
       return [sqs(action, bodyOf(call), account)]
     case 'AmazonEC2ContainerServiceV20141113':
       return ecs(action, bodyOf(call), account)
+    case 'Transcribe':
+      return transcribe(action, bodyOf(call), account)
     case 'Logs_20140328':
       return [logs(action, bodyOf(call), account)]
     default:
@@ -96,6 +98,33 @@ function logs(action: string, body: Body, account: Account): Request {
   if (action !== 'GetLogEvents') throw unknownCall(`CloudWatch Logs ${action}`)
   const stream = `log-group:${text(body.logGroupName)}:log-stream:${text(body.logStreamName)}`
   return { action: `logs:${action}`, resource: arn('logs', account, stream), context: {} }
+}
+
+/** Resources as in the service authorization reference of Transcribe; a role that is handed on is a question of its own. */
+function transcribe(action: string, body: Body, account: Account): Request[] {
+  const { DataAccessRoleArn: role } = (body.JobExecutionSettings ?? {}) as Body
+  switch (action) {
+    case 'StartTranscriptionJob':
+      return [
+        { action: `transcribe:${action}`, resource: '*', context: {} },
+        ...(typeof role === 'string'
+          ? [
+              {
+                action: 'iam:PassRole',
+                resource: role,
+                context: { 'iam:passedtoservice': ['transcribe.amazonaws.com'] },
+              },
+            ]
+          : []),
+      ]
+    case 'GetTranscriptionJob':
+    case 'DeleteTranscriptionJob': {
+      const job = `transcription-job/${text(body.TranscriptionJobName)}`
+      return [{ action: `transcribe:${action}`, resource: arn('transcribe', account, job), context: {} }]
+    }
+    default:
+      throw unknownCall(`Transcribe ${action}`)
+  }
 }
 
 const unknownCall = (call: string): Error =>

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { PutCommand } from '@aws-sdk/lib-dynamodb'
+import { uploadJobId } from '../../../schemas/ids.ts'
 import { openS3Client } from '../../../worker/clients.ts'
 import { openStorage } from '../../../worker/storage.ts'
 import { shellFamily, until, type World } from './world.ts'
@@ -136,6 +138,44 @@ export async function brokenUpload(world: World, large: string): Promise<void> {
     media.calls.some(({ operation }) => operation.startsWith('DELETE ')),
   )
   client.destroy()
+}
+
+/** What is said and seen in a recording; and one whose transcription somebody cancels while it is under way. */
+export async function transcripts(world: World, clip: string, sixChannels: string): Promise<void> {
+  const upload = async (key: string, file: string): Promise<string> => {
+    const { ETag: etag = '' } = await world.aws.clients().s3.send(
+      new PutObjectCommand({
+        Bucket: world.configuration.UPLOADS_BUCKET,
+        Key: key,
+        Body: await readFile(file),
+      }),
+    )
+    return uploadJobId(key.split('/')[0] ?? '', world.configuration.UPLOADS_BUCKET, key, etag)
+  }
+  const film = await upload('transcode/film.mp4', clip)
+  await world.phase(film, 'Succeeded')
+  const subtitled = (jobId: string, hlsPrefix: string) =>
+    world.call('POST', '/jobs', {
+      jobId,
+      kind: 'subtitles',
+      spec: {
+        input: { bucket: world.configuration.UPLOADS_BUCKET, key: 'transcode/film.mp4' },
+        params: { hlsPrefix },
+      },
+    })
+  await expectStatus(201, subtitled('with-sidecar', `results/${film}/`))
+  await expectStatus(201, subtitled('beside-nothing', 'results/nobody/'))
+  const meeting = await upload('analyze/meeting.mp4', clip)
+  for (const jobId of ['with-sidecar', meeting]) await world.phase(jobId, 'Succeeded')
+  await world.phase('beside-nothing', 'Failed')
+  await world.aws.control('POST', '/transcribe/faults', { kind: 'slowJob', count: 1, delayMs: 300_000 })
+  const long = await upload('subtitles/long.mp4', sixChannels)
+  await world.phase(long, 'Running', ({ pipeline }) => pipeline?.steps[1]?.children[0]?.state === 'put')
+  await until('Transcribe to listen', () =>
+    world.recorders.controller.calls.some(({ operation }) => operation === 'Transcribe.GetTranscriptionJob'),
+  )
+  await world.call('POST', `/jobs/${long}/cancel`)
+  await world.phase(long, 'Cancelled')
 }
 
 /** What is only read. */

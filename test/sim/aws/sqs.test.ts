@@ -4,6 +4,7 @@ import {
   ReceiveMessageCommand,
 } from '@aws-sdk/client-sqs'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { queueSettings } from '../../../schemas/resources.ts'
 import { createRandom } from '../../support/random.ts'
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts'
 import type { SqsModel } from './ports.ts'
@@ -166,7 +167,7 @@ describe('whenAvailable', () => {
 
 test('a message is gone when its retention is over', async () => {
   sqs.deliver(jobs, 'a')
-  await clock.pass(4 * 24 * hourMs - 1)
+  await clock.pass(queueSettings.jobs.retentionS * 1000 - 1)
   expect(sqs.messages(jobs)).toHaveLength(1)
   await clock.pass(1)
   expect(receive()).toEqual([])
