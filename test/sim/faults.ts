@@ -78,6 +78,25 @@ export const faultNames = [
   'rubbishMessage',
   'foreignTask',
   'orphanTask',
+  // Pipelines and their children.
+  'parentCancelled',
+  'parentSuspended',
+  'parentRetried',
+  'parentOverwritten',
+  'parentDeleted',
+  'parentPhaseEdited',
+  'parentDamaged',
+  'childCancelled',
+  'childDeleted',
+  'childOverwritten',
+  'childRetried',
+  'childPhaseEdited',
+  'childCopied',
+  'childIdTaken',
+  'childEndUnanswered',
+  'crashBetweenPuts',
+  'parentEdited',
+  'cancelBetweenPuts',
 ] as const
 
 export type FaultName = (typeof faultNames)[number]

@@ -21,6 +21,7 @@ type Record_ = {
   taskArn?: string
   report?: { fence?: string; outcome?: string; at?: string }
   stopping?: { reason?: string }
+  pipeline?: { stopping?: { reason?: string } }
   attempts?: Attempt[]
   rollup?: { costUsd: number }
   costUsd?: number
@@ -144,7 +145,8 @@ export function createWatch(settings: WatchSettings) {
     const known = ended.get(generation)
     if (known !== undefined && after.phase !== known && after.generation === before.generation)
       fail('I3', `${after.jobId} was ${known} in generation ${after.generation} and is ${after.phase}`)
-    if (after.phase === 'Cancelled' || after.stopping?.reason === 'Cancel') cancelled.add(generation)
+    const stopping = after.stopping ?? after.pipeline?.stopping
+    if (after.phase === 'Cancelled' || stopping?.reason === 'Cancel') cancelled.add(generation)
     if (after.phase === 'Succeeded' && cancelled.has(generation))
       fail('I10', `${after.jobId} succeeded in generation ${after.generation} after its cancel was recorded`)
     if (isTerminal(String(after.phase)) && after.fence === undefined)

@@ -4,7 +4,10 @@ import { type Faults, hourLong } from './faults.ts'
 
 /** What a run is like, drawn from its seed before it begins. */
 export type Plan = {
+  /** What users ask for, children of pipelines not counted. */
   jobs: number
+  /** So many of them are pipelines. */
+  pipelines: number
   controllers: 1 | 2
   /** No election: all controllers lead at the same time. */
   twoLeaders: boolean
@@ -35,13 +38,16 @@ const minuteMs = 60_000
 const isLong = (faults: Faults): boolean => [...hourLong].some(faults.has)
 
 /** Coarse times in most runs, because a virtual hour of looking every 200 ms costs more than all else; the real ones in some. */
-export function drawPlan(random: Random, faults: Faults): Plan {
+export function drawPlan(random: Random, faults: Faults, pipelines: number): Plan {
   const coarse = random.below(200) > 0
   const twoLeaders = faults.has('twoLeaders') && random.once(2)
   if (twoLeaders) faults.note('twoLeaders')
   const isLongRun = isLong(faults) || random.once(60)
+  const jobs = 5 + random.below(2)
   return {
-    jobs: 5 + random.below(2),
+    // Each pipeline brings three or four jobs of its own.
+    jobs: pipelines > 0 ? 5 : jobs,
+    pipelines,
     twoLeaders,
     controllers: random.once(3) && !twoLeaders ? 1 : 2,
     faultsMs: isLongRun ? random.pick([66, 75, 90]) * minuteMs : random.pick([2, 4, 6, 9]) * minuteMs,
@@ -71,7 +77,14 @@ export function drawPlan(random: Random, faults: Faults): Plan {
   }
 }
 
-export type JobWish = { jobId: string; kind: 'transcode' | 'container'; spec: Record<string, unknown> }
+/** A third of all runs have pipelines: one, or now and then two. */
+export const drawPipelines = (random: Random): number => (random.once(3) ? (random.once(5) ? 2 : 1) : 0)
+
+export type JobWish = {
+  jobId: string
+  kind: 'transcode' | 'container' | 'subtitles' | 'analyze'
+  spec: Record<string, unknown>
+}
 
 /** What a user asks for: small limits, so that a run comes to an end. */
 export function drawJob(random: Random, index: number, plan: Plan, faults: Faults): JobWish {
@@ -101,6 +114,35 @@ export function drawJob(random: Random, index: number, plan: Plan, faults: Fault
       },
       ...(random.once(4) ? { failurePolicy: [drawRule(random)] } : {}),
       ...(random.once(8) ? { suspend: true } : {}),
+    },
+  }
+}
+
+/** A pipeline that a user asks for. The limits are those of each of its children; the deadline is its own, too. */
+export function drawPipeline(random: Random, index: number, plan: Plan, faults: Faults): JobWish {
+  const jobId = `job-${index}`
+  const ttlAfterFinished = random.pick([undefined, 0, 60])
+  return {
+    jobId,
+    kind: random.once(3) ? 'analyze' : 'subtitles',
+    spec: {
+      input: { bucket: 'uploads', key: `in/${jobId}.mp4`, ...(random.once(2) ? { etag: 'e1' } : {}) },
+      params: { engine: 'container', transcriber: { taskDefinition: 'shell' } },
+      queue: random.pick(['default', ...Object.keys(plan.queues)]),
+      priority: random.below(10),
+      limits: {
+        attempts: 1 + random.below(3),
+        infrastructureAttempts: 1 + random.below(5),
+        startTimeout: random.pick([120, 600]),
+        attemptTimeout: random.pick([120, 600]),
+        deadline: isLong(faults) ? 10_000 : random.pick([300, 1200, 4000, 10_000]),
+        heartbeatTimeout: random.pick([30, 60, 120]),
+        backoff: { initial: random.pick([0, 1, 10]), max: random.pick([10, 60]) },
+      },
+      ...(random.once(4) ? { resources: { capacity: 'spot-then-on-demand' } } : {}),
+      ...(random.once(8) ? { failurePolicy: [drawRule(random)] } : {}),
+      ...(random.once(8) ? { suspend: true } : {}),
+      ...(ttlAfterFinished === undefined ? {} : { ttlAfterFinished }),
     },
   }
 }

@@ -21,6 +21,7 @@ import {
   started,
 } from '../support/job.ts'
 import { testLaunch } from '../support/launch.ts'
+import { step as stepOf, succeeded, underWay } from '../support/pipeline.ts'
 import { testPolicy } from '../support/policy.ts'
 import { createRandom } from '../support/random.ts'
 import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts'
@@ -107,6 +108,10 @@ async function leaderOf(job: Job): Promise<() => Promise<unknown>> {
     launch: testLaunch,
     randomId: () => 'abcdefghijkl',
     headInput: unused,
+    resyncMs: minuteMs,
+    wake: nobody,
+    deleteOutputs: unused,
+    outputsBucket: 'outputs',
     wantListPass: nobody,
     onStep: nobody,
     onAccepted: nobody,
@@ -191,4 +196,29 @@ test('a live task of a finished job is stopped, though its record was damaged si
   await step()
   expect(stopped).toEqual([arn])
   expect(stored().phase).toBe('Succeeded')
+})
+
+test('a report that arrives after a damaged record was read holds up its end, too', async () => {
+  const step = await leaderOf(running())
+  workerWrites({ revision: 'three' as unknown as number })
+  look = stoppedWith(137)
+  afterRead = { report: report() }
+  await expect(step()).rejects.toThrow(expect.objectContaining({ name: 'LostRace' }))
+  expect(stored()).toMatchObject({ phase: 'Running' })
+  await step()
+  expect(stored()).toMatchObject({ phase: 'Failed', reason: 'BrokenRecord' })
+})
+
+test('a pipeline stops the task that its record left when it was another job, once in a while', async () => {
+  const over = stepOf('first', [succeeded()])
+  const step = await leaderOf(underWay([over], { phase: 'Succeeded', finishedAt: at(minuteMs) }))
+  look = lookAt({ taskArn: arn, lastStatus: 'RUNNING', desiredStatus: 'RUNNING' }, acceptedMs)
+  memory.addStray(jobId, arn, 'RUNNING')
+  await clock.pass(1000)
+  await step()
+  await step()
+  expect(stopped).toEqual([arn])
+  await clock.pass(minuteMs)
+  await step()
+  expect(stopped).toEqual([arn, arn])
 })

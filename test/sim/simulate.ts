@@ -1,5 +1,7 @@
 import { parseStartedBy, uidFitsJob } from '../../schemas/ids.ts'
 import { isTerminal, livePhases } from '../../schemas/job.ts'
+import { checkTemporary, createFamilyBounds } from './family-bounds.ts'
+import { isOver } from './family-rules.ts'
 import type { FaultName } from './faults.ts'
 import type { Item, Violation } from './invariants.ts'
 import { tail } from './network.ts'
@@ -204,15 +206,20 @@ const livePhaseNames: readonly string[] = livePhases
 
 function allEnded(world: World, requests: Requests): boolean {
   for (const jobId of requests.jobIds) if (world.record(jobId) === undefined) return false
-  for (const record of world.records()) if (!hasEnded(record)) return false
+  for (const record of world.records()) if (!hasEnded(world, record)) return false
   return ourTasks(world).length === 0
 }
 
-/** A record with a uid of another one is no finished job, whatever its phase says: nobody has accepted it yet. */
-const hasEnded = (record: Item): boolean =>
-  isTerminal(String(record.phase)) &&
-  record.fence === undefined &&
-  uidFitsJob(String(record.uid), String(record.jobId))
+/**
+ * A record with a uid of another one is no finished job, whatever its phase says: nobody has accepted it yet. A damaged one
+ * with a terminal phase stays as it is.
+ */
+const hasEnded = (world: World, record: Item): boolean =>
+  uidFitsJob(String(record.uid), String(record.jobId)) &&
+  (isOver(record) ||
+    (world.damaged.has(String(record.jobId)) &&
+      isTerminal(String(record.phase)) &&
+      record.fence === undefined))
 
 const ourTasks = (world: World) =>
   world.ecs
@@ -228,13 +235,14 @@ function checkEnded(world: World, requests: Requests, healedMs: number): void {
     if (world.record(jobId) === undefined)
       world.fail('I4', `${jobId} was asked for, and there is no record of it`)
   for (const record of world.records())
-    if (!hasEnded(record))
+    if (!hasEnded(world, record))
       world.fail(
         'I12',
         `${record.jobId} is ${record.phase}/${record.reason} ${Math.round((world.scheduler.nowMs() - healedMs) / minuteMs)} minutes after all was healed`,
       )
   for (const task of ourTasks(world))
     world.fail('I5', `${task.arn} of ${task.startedBy} is ${task.lastStatus} though every job has ended`)
+  checkTemporary(world)
 }
 
 /** I12: then nothing happens any more. Leases and status go on; launches, stops and writes of records do not. */
@@ -257,8 +265,9 @@ async function checkQuiet(
   await scheduler.run(scheduler.nowMs() + 5 * quietForMs, () => failed() || isCalm())
   const launches = ecs.tasks().length
   let writes = 0
-  dynamo.onWrite(({ table }) => {
-    if (table === names.jobsTable) writes += 1
+  // What has ended is reaped when its time is over, whether it is quiet or not.
+  dynamo.onWrite(({ table, after }) => {
+    if (table === names.jobsTable && after?.expiresAt === undefined) writes += 1
   })
   await scheduler.run(scheduler.nowMs() + quietForMs, failed)
   if (failed()) return
@@ -286,6 +295,7 @@ function watchBounds(world: World): void {
   const strayAtMostMs = 2 * plan.sweepMs + plan.graceS * 1000 + 3 * minuteMs
   const lateAtMostMs = plan.pollS * 1000 + plan.graceS * 1000 + 4 * minuteMs
   const silence = createSilence(world, lateAtMostMs)
+  const families = createFamilyBounds(world)
 
   const wishedSinceMs = new Map<string, number>()
   // A raw edit is seen on a live record within the resync time, on a waiting one within ten minutes; then the task is
@@ -319,6 +329,7 @@ function watchBounds(world: World): void {
     if (!faults.healed()) return
     const nowMs = scheduler.nowMs()
     checkCancels(nowMs)
+    families.check()
     for (const task of ourTasks(world)) {
       const started = parseStartedBy(task.startedBy)
       const record = world.record(started?.jobId ?? '')

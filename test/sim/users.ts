@@ -1,9 +1,11 @@
 import type { UserEdit } from '../../controller/store/jobs.ts'
 import { uploadJobId } from '../../schemas/ids.ts'
 import { isTerminal } from '../../schemas/job.ts'
+import { isPipelineKind } from './family-rules.ts'
+import { startFamilyUsers } from './family-users.ts'
 import type { FaultName } from './faults.ts'
 import { tail } from './network.ts'
-import { drawJob, type JobWish, strangerUid } from './plan.ts'
+import { drawJob, drawPipeline, type JobWish, strangerUid } from './plan.ts'
 import { startOfTimeMs, type World } from './world.ts'
 
 /** What users asked for in a run, to be compared with what became of it. */
@@ -22,19 +24,23 @@ export function startUsers(world: World): Requests {
   const requests: Requests = { jobIds: new Set(), submitted: plan.jobs, rubbish: new Set() }
 
   for (let index = 0; index < plan.jobs; index += 1) {
-    const wish = drawJob(random, index, plan, faults)
-    if (wish.kind === 'transcode') world.s3.put('uploads', `in/${wish.jobId}.mp4`)
+    const isPipeline = index < plan.pipelines
+    const wish = (isPipeline ? drawPipeline : drawJob)(random, index, plan, faults)
+    if (wish.kind !== 'container') world.s3.put('uploads', `in/${wish.jobId}.mp4`)
     scheduler.after(tail(random, 0, plan.faultsMs / 2), () => submit(world, wish, requests))
   }
   const actions = Math.min(30, 4 + Math.floor(plan.faultsMs / 30_000))
   for (let count = 0; count < actions; count += 1)
     scheduler.after(random.next() * plan.faultsMs, () => meddle(world, requests))
+  startFamilyUsers(world, requests)
   return requests
 }
 
 function submit(world: World, wish: JobWish, requests: Requests): void {
   const { random, scheduler, faults, sqs } = world
-  const way = random.pick(['put', 'message', 'upload', 'http'])
+  const ways = ['put', 'message', 'upload', 'http']
+  // Of an upload its first folder makes the kind, and this wish has parameters.
+  const way = random.pick(isPipelineKind(wish.kind) ? ways.filter((each) => each !== 'upload') : ways)
   const jobsQueue = world.queueUrl(world.names.jobsQueue)
   const deliver = (body: string): void => {
     const delayMs = faults.strikes('messageDelayed') ? tail(random, 1000, 60_000) : 0
@@ -164,7 +170,9 @@ const meddlings: readonly {
 function meddle(world: World, requests: Requests): void {
   const { random, faults, scheduler } = world
   if (faults.healed()) return
-  const ids = [...requests.jobIds].filter((id) => world.record(id) !== undefined)
+  const isThere = (item: Record<string, unknown> | undefined): boolean =>
+    item !== undefined && item.expiresAt === undefined
+  const ids = [...requests.jobIds].filter((id) => isThere(world.record(id)))
   if (ids.length === 0) return
   // What happens to a job that runs is worth more than what happens to one that has long ended.
   const live = ids.filter((id) => world.record(id)?.fence !== undefined)

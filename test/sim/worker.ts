@@ -4,12 +4,15 @@ import type { Random } from '../support/random.ts'
 import type { ModelTask } from './aws/ports.ts'
 import type { Faults } from './faults.ts'
 import type { Send } from './network.ts'
+import { type Assigned, type Work, workOf } from './results.ts'
 import type { SimProcess } from './scheduler.ts'
 
 /** What a simulated worker tells of itself, at the moment it happens. */
 export type WorkerEvents = {
   onClaimed(task: ModelTask): void
   onRefused(task: ModelTask): void
+  /** It wrote an object that is not to stay. */
+  onTemporary(key: string): void
   /** The process is gone, in whatever way. */
   onGone(task: ModelTask): void
 }
@@ -20,6 +23,7 @@ export type WorkerPorts = {
   random: Random
   faults: Faults
   events: WorkerEvents
+  outputsBucket: string
   exit(exitCode: number, reason?: string): void
 }
 
@@ -29,6 +33,7 @@ export type SimWorker = {
 }
 
 const beatMs = 10_000
+const isTranscriber = ({ environment }: ModelTask): boolean => environment.MEDIA_KEY !== undefined
 const oomReason = 'OutOfMemoryError: container killed due to memory usage'
 
 /**
@@ -40,6 +45,7 @@ export function startWorker(task: ModelTask, claims: boolean, ports: WorkerPorts
   const clock = process.clock
   let isOver = false
   let isTerminated = false
+  let made: Work | undefined
   const ending = new AbortController()
 
   const gone = (): void => {
@@ -61,7 +67,8 @@ export function startWorker(task: ModelTask, claims: boolean, ports: WorkerPorts
     taskArn: task.arn,
     client: { send: ports.send as never },
   })
-  const workMs = random.pick([500, 3000, 20_000, 60_000, 240_000])
+  // The transcriber of a pipeline takes its time, so that its parent has something to end.
+  const workMs = random.pick([500, 3000, 20_000, 60_000, isTranscriber(task) ? 900_000 : 240_000])
   // Drawn before anything else happens, so that the same task has the same fate however calls interleave.
   const fate = drawEnding(faults, random)
 
@@ -73,8 +80,11 @@ export function startWorker(task: ModelTask, claims: boolean, ports: WorkerPorts
       return leave(fate)
     }
     if (faults.strikes('workerNeverClaims')) return
-    if (!(await claim())) return exit(isTerminated ? 143 : 76)
+    const assigned = await claim()
+    if (assigned === undefined) return exit(isTerminated ? 143 : 76)
     events.onClaimed(task)
+    made = workOf(assigned, ports.outputsBucket, random)
+    if (made?.temporaryKey !== undefined) events.onTemporary(made.temporaryKey)
     if (faults.strikes('workerHangs')) return
     const held = await beatFor(record, workMs)
     if (isTerminated) return
@@ -82,25 +92,26 @@ export function startWorker(task: ModelTask, claims: boolean, ports: WorkerPorts
     await leave(fate)
   }
 
-  async function claim(): Promise<boolean> {
+  /** @returns the record; undefined: the claim was refused */
+  async function claim(): Promise<Assigned | undefined> {
     for (let tries = 0; tries < 12; tries += 1) {
       try {
-        await record.claim({
+        const answer = await record.claim({
           forMs: 0,
           signal: ending.signal,
           nowMs: clock.nowMs,
           random: random.next,
         })
-        return true
+        return (answer ?? {}) as Assigned
       } catch (error) {
         if (isTerminated || (error as { code?: string }).code === 'FENCED_OUT') {
           events.onRefused(task)
-          return false
+          return undefined
         }
         await clock.sleep(5000)
       }
     }
-    return false
+    return undefined
   }
 
   /** @returns false when another task holds the job */
@@ -124,7 +135,8 @@ export function startWorker(task: ModelTask, claims: boolean, ports: WorkerPorts
 
   async function report(outcome: Report['outcome'], exitCode: number): Promise<boolean> {
     const at = new Date(clock.nowMs()).toISOString()
-    const value = { fence: task.environment.FENCE ?? '', outcome, exitCode, at }
+    const result = outcome === 'done' && made ? { result: made.result } : {}
+    const value = { fence: task.environment.FENCE ?? '', outcome, exitCode, at, ...result }
     for (let tries = 0; tries < 6; tries += 1) {
       try {
         await record.report(value, {

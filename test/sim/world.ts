@@ -5,20 +5,24 @@ import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
 import { createLeaseStore } from '../../controller/store/lease.ts'
 import { type Leader, lead, type TermClients } from '../../controller/term.ts'
 import { parseStartedBy } from '../../schemas/ids.ts'
+import { isTerminal } from '../../schemas/job.ts'
+import { parentOf } from '../../schemas/pipeline.ts'
 import { logStreamPrefix, resourceNames } from '../../schemas/resources.ts'
 import { createRandom, type Random } from '../support/random.ts'
 import { createDynamoModel } from './aws/dynamo.ts'
 import { createEcsModel } from './aws/ecs.ts'
 import { ModelGap } from './aws/errors.ts'
-import type { DynamoModel, ModelTask, S3Model, SqsModel } from './aws/ports.ts'
-import { createS3Model } from './aws/s3.ts'
+import type { DynamoModel, ModelTask, SqsModel } from './aws/ports.ts'
+import { createS3Model, type SimulatedS3 } from './aws/s3.ts'
 import { createSqsModel, modelQueueUrl as queueUrl } from './aws/sqs.ts'
+import { rowOf } from './coverage.ts'
 import { configurationOf, every, leaseOfItsOwn } from './deployment.ts'
+import { childrenOf, createFamilyWatch, isPipelineKind } from './family-rules.ts'
 import { drawLaunchFate } from './fate.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { createWatch, type Item, type Violation } from './invariants.ts'
 import { type Call, type CallFate, connect, connectSqs, type Send, tail, type Wire } from './network.ts'
-import { drawPlan, type Plan } from './plan.ts'
+import { drawPipelines, drawPlan, type Plan } from './plan.ts'
 import { createScheduler, type Scheduler, type SimProcess } from './scheduler.ts'
 import { clockText, inputText, recordText } from './trace.ts'
 import { type SimWorker, startWorker } from './worker.ts'
@@ -44,10 +48,14 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
   const randomFor = (purpose: number): Random => createRandom((seed * 2_654_435_761 + purpose * 40_503) >>> 0)
   const random = randomFor(1)
   const faults: Faults = createFaults(randomFor(2))
-  const plan: Plan = drawPlan(randomFor(3), faults)
+  const plan: Plan = drawPlan(randomFor(3), faults, drawPipelines(randomFor(5)))
   const scheduler: Scheduler = createScheduler(startOfTimeMs)
   const rows = new Map<string, number>()
   const damaged = new Set<string>()
+  const handled = new Set<string>()
+  const pipelines = new Set<string>()
+  let stepBegun: (parent: Item, childId: string) => void = () => undefined
+  let childPut: (parentId: string) => void = () => undefined
   const actedAtMs = new Map<string, number>()
   const controllers: SimController[] = []
   const workers = new Map<string, { worker: SimWorker; process: SimProcess }>()
@@ -74,7 +82,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     shuffle: faults.has('messagesShuffled'),
   })
   if (faults.has('messagesShuffled')) faults.note('messagesShuffled')
-  const s3: S3Model = createS3Model(modelPorts)
+  const s3: SimulatedS3 = createS3Model(modelPorts)
   const ecs = createEcsModel(
     modelPorts,
     {
@@ -101,6 +109,22 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     },
   )
 
+  const isOverlap = (): boolean =>
+    plan.twoLeaders || [...actedAtMs.values()].filter((atMs) => scheduler.nowMs() - atMs < 120_000).length > 1
+  const violated = (found: Violation): void => {
+    violation ??= found
+    say('VIOLATION', () => `${found.invariant}: ${found.message}`)
+  }
+  const skewMs = faults.has('clockSkew') ? 120_000 : 0
+  const family = createFamilyWatch({
+    nowMs: scheduler.nowMs,
+    record: (jobId) => dynamo.item(names.jobsTable, jobId),
+    isHandled: (jobId) => handled.has(jobId) || damaged.has(jobId),
+    isOverlap,
+    mayPause: faults.has('pauseShort') || faults.has('pauseBeyondLease'),
+    skewMs,
+    fail: (invariant, message) => violated({ invariant, message, atMs: scheduler.nowMs() }),
+  })
   const watch = createWatch({
     nowMs: scheduler.nowMs,
     maxRunning: plan.maxRunning,
@@ -110,26 +134,39 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     isDamaged: (jobId) => damaged.has(jobId),
     records: () => dynamo.items(names.jobsTable),
     tasks: () => ecs.tasks(),
-    skewMs: faults.has('clockSkew') ? 120_000 : 0,
-    isOverlap: () =>
-      plan.twoLeaders ||
-      [...actedAtMs.values()].filter((atMs) => scheduler.nowMs() - atMs < 120_000).length > 1,
-    onViolation(found) {
-      violation ??= found
-      say('VIOLATION', () => `${found.invariant}: ${found.message}`)
-    },
+    skewMs,
+    isOverlap,
+    onViolation: violated,
   })
 
   dynamo.onWrite(({ table, before, after }) => {
-    if (table !== names.jobsTable || current === undefined) return
+    if (table !== names.jobsTable) return
+    if (plan.pipelines > 0) noteFamily(before, after)
+    if (current === undefined) return
     const jobId = String(after?.jobId ?? before?.jobId)
     say(current.process.name, () => `writes ${jobId}: ${recordText(after)}`)
     if (!isController(current.process)) return
+    if (after?.expiresAt !== undefined && before?.expiresAt === undefined) return family.reaped(before ?? {})
+    if (before === undefined && after !== undefined) {
+      family.childPut(after)
+      const parent = parentOf(after.spec)
+      if (parent) scheduler.after(0, () => childPut(parent.jobId))
+    }
     // What intake and HTTP do for users: a new generation is asked for, or an event is noted.
     if (after?.phase === 'Submitted' || before?.revision === after?.revision)
       return watch.intakeWrote(before, after)
+    if (before !== undefined && after !== undefined) family.controllerWrote(before, after)
     watch.controllerWrote(current.process.name, before, after, readWhenSent.get(current))
   })
+
+  function noteFamily(before: Item | undefined, after: Item | undefined): void {
+    family.wrote(before, after)
+    if (after === undefined || !isPipelineKind(after.kind)) return
+    pipelines.add(String(after.jobId))
+    const known = new Set(childrenOf(before).map(({ jobId }) => jobId))
+    for (const { jobId, state } of childrenOf(after))
+      if (state === 'intended' && !known.has(jobId)) scheduler.after(0, () => stepBegun(after, jobId))
+  }
 
   const wire: Wire = {
     time: scheduler,
@@ -184,6 +221,8 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     if (call.action === 'Update' && jobId !== undefined)
       readWhenSent.set(call, watch.lastRead(call.process.name, jobId))
     crashIfPlanned(call.process, 'before')
+    const ofFamily = plan.pipelines > 0 ? familyFate(call) : undefined
+    if (ofFamily) return ofFamily
     if (call.action === 'ReceiveMessage') return { is: 'normal' }
     if (call.action === 'RunTask' && scheduler.nowMs() < runTaskDownUntilMs)
       return random.once(12) ? { is: 'replyLost' } : { is: 'failed' }
@@ -194,19 +233,51 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     return { is: 'normal' }
   }
 
+  /** What a controller sends of children, and what becomes of it. */
+  function familyFate({ action, process, input }: Call): CallFate | undefined {
+    if (!isController(process)) return undefined
+    if (action === 'Put') {
+      const child = (input as { Item?: Item }).Item ?? {}
+      const parent = parentOf(child.spec)
+      if (parent === undefined) return undefined
+      family.putSent(process.name, child, watch.lastRead(process.name, parent.jobId))
+      if (!faults.strikes('crashBetweenPuts')) return undefined
+      say(process.name, () => `CRASHES as it puts ${String(child.jobId)}`)
+      process.kill()
+      return { is: random.once(2) ? 'failed' : 'normal' }
+    }
+    const { Key: key, ...update } = input as { Key?: { jobId?: string } } & Updates
+    const child = action === 'Update' ? dynamo.item(names.jobsTable, String(key?.jobId)) : undefined
+    if (child === undefined || parentOf(child.spec) === undefined) return undefined
+    if (newValue(update, 'fence') !== undefined) family.intentSent(process.name, child)
+    // Also after the healing: that a parent is woken is never promised, and looking again has to find it.
+    const isEnd = isTerminal(String(newValue(update, 'phase'))) && faults.has('childEndUnanswered')
+    if (!isEnd || !random.once(3)) return undefined
+    faults.note('childEndUnanswered')
+    return { is: 'replyLost' }
+  }
+
   function onRunning(task: ModelTask): void {
     const started = parseStartedBy(task.startedBy)
     // Tasks that no controller of ours launched are there to be found, and do nothing.
     if (started?.installation !== installation || task.environment.FENCE === undefined) return
     const process = scheduler.spawn(`task ${started.jobId}#${started.fence.split('/').slice(1).join('.')}`, 0)
-    const claims = task.environment.S3_KEY !== undefined
+    const claims = task.family === names.workerFamily
+    const { MEDIA_BUCKET: bucket, MEDIA_KEY: key } = task.environment
+    if (bucket !== undefined && key !== undefined) {
+      const child = dynamo.item(names.jobsTable, started.jobId)
+      const isCurrent = child?.fence === started.fence
+      if (isCurrent) family.heard(child, new Set(s3.keys(bucket)).has(key))
+    }
     say(process.name, () => `RUNNING ${task.arn.slice(-8)}`)
     const worker = startWorker(task, claims, {
       process,
       send: connect(process, 'dynamo', dynamo, wire),
       random,
       faults,
+      outputsBucket: names.outputsBucket,
       events: {
+        onTemporary: (key) => void s3.put(names.outputsBucket, key, 'audio'),
         onClaimed(of) {
           steps += 1
           watch.claimed(of)
@@ -339,10 +410,12 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
       (level: string) =>
       (fields: { action?: string; reason?: string; jobId?: string; err?: Error }, message?: string): void => {
         if (fields.action !== undefined && fields.reason !== undefined && fields.action !== 'accept') {
-          const row = `${fields.action}/${fields.reason}`
+          const isPipeline = pipelines.has(String(fields.jobId))
+          const row = rowOf(fields.action, fields.reason, isPipeline)
           rows.set(row, (rows.get(row) ?? 0) + 1)
           if (
             fields.reason === 'BrokenRecord' &&
+            !isPipeline &&
             !damaged.has(String(fields.jobId)) &&
             violation === undefined
           )
@@ -375,6 +448,19 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     controllers,
     damaged,
     rows,
+    /** Somebody did to a child what only a person may do: what becomes of it, and of its temporary keys, is his. */
+    handled(jobId: string): void {
+      handled.add(jobId)
+      const parent = parentOf(dynamo.item(names.jobsTable, jobId)?.spec)
+      if (parent) handled.add(`of ${parent.jobId}`)
+    },
+    isHandled: (jobId: string): boolean => handled.has(jobId) || damaged.has(jobId),
+    isFamilyHandled: (parentId: string): boolean => handled.has(`of ${parentId}`),
+    /** Calls back for every child that a pipeline intends to put, before it does, and for the parent of each that was put. */
+    onFamily(intended: typeof stepBegun, put: typeof childPut): void {
+      stepBegun = intended
+      childPut = put
+    },
     httpJobs,
     say,
     startController,
@@ -412,4 +498,18 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     record: (jobId: string): Item | undefined => dynamo.item(names.jobsTable, jobId),
     records: (): Iterable<Item> => dynamo.items(names.jobsTable),
   }
+}
+
+type Updates = {
+  UpdateExpression?: string
+  ExpressionAttributeNames?: Record<string, string>
+  ExpressionAttributeValues?: Record<string, unknown>
+}
+
+/** What an update sets an attribute to; undefined: it does not. */
+function newValue(update: Updates, attribute: string): unknown {
+  const [set = ''] = update.UpdateExpression?.split(' REMOVE ') ?? []
+  const alias = Object.entries(update.ExpressionAttributeNames ?? {}).find(([, name]) => name === attribute)
+  const value = alias && new RegExp(`${alias[0]} = (:\\w+)`).exec(set)?.[1]
+  return value === undefined ? undefined : update.ExpressionAttributeValues?.[value]
 }

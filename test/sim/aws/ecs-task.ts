@@ -25,6 +25,7 @@ export function newTask(
     arn: taskArn(world.settings.cluster, id),
     startedBy: input.startedBy ?? '',
     clientToken: input.clientToken,
+    family: definition.family,
     ...size,
     capacityProvider: provider ?? 'FARGATE',
     environment: Object.fromEntries(

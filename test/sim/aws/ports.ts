@@ -47,6 +47,8 @@ export type ModelTask = {
   readonly arn: string
   readonly startedBy: string
   readonly clientToken: string | undefined
+  /** Of its task definition. */
+  readonly family: string
   readonly cpu: number
   readonly memory: number
   readonly capacityProvider: string

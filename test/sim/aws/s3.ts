@@ -1,5 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { GetObjectCommandInput, HeadObjectCommandInput, PutObjectCommandInput } from '@aws-sdk/client-s3'
+import type {
+  DeleteObjectCommandInput,
+  GetObjectCommandInput,
+  HeadObjectCommandInput,
+  PutObjectCommandInput,
+} from '@aws-sdk/client-s3'
 import { resourceNames } from '../../../schemas/resources.ts'
 import { handler, serviceOf } from './command.ts'
 import { ModelGap, noBucket, noKey, notFound } from './errors.ts'
@@ -10,6 +15,8 @@ type StoredObject = { text: string; etag: string; modifiedMs: number }
 /** The same text under the same key is the same bytes: another sequencer, and the same etag. */
 export type SimulatedS3 = S3Model & {
   put(bucket: string, key: string, text?: string): { etag: string; sequencer: string }
+  /** Every key of a bucket as it is now. */
+  keys(bucket: string): Iterable<string>
 }
 
 /** Buckets of small texts. @param buckets those that exist */
@@ -58,6 +65,13 @@ export function createS3Model(
           return { ...head(object), Body: { transformToString: () => Promise.resolve(object.text) } }
         },
       ),
+      DeleteObjectCommand: handler(
+        ['Bucket', 'Key'],
+        ({ Bucket: bucket, Key: key = '' }: DeleteObjectCommandInput) => {
+          bucketNamed(bucket).delete(key)
+          return {}
+        },
+      ),
       PutObjectCommand: handler(
         ['Bucket', 'Key', 'Body', 'ContentType'],
         ({ Bucket: bucket = '', Key: key = '', Body: body = '' }: PutObjectCommandInput) => {
@@ -67,6 +81,7 @@ export function createS3Model(
       ),
     }),
     put,
+    keys: (bucket) => bucketNamed(bucket).keys(),
     delete(bucket, key) {
       bucketNamed(bucket).delete(key)
     },

@@ -13,7 +13,7 @@ export async function simulateIn(
   options: { from: number; seeds: number; limitMs: number },
 ): Promise<SimResult> {
   const { from, seeds, limitMs } = options
-  const args = ['test/sim/main.ts', '--part', '--from', String(from), '--seeds', String(seeds)]
+  const args = ['test/sim/main.ts', '--every', '1', '--from', String(from), '--seeds', String(seeds)]
   const child = start(folder, ['--import', 'tsx', ...args])
   let count = 0
   let found: Found | undefined
