@@ -7,7 +7,7 @@ import { S3BucketPublicAccessBlock } from '@cdktf/provider-aws/lib/s3-bucket-pub
 import { S3BucketServerSideEncryptionConfigurationA } from '@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration/index.js'
 import { S3BucketVersioningA } from '@cdktf/provider-aws/lib/s3-bucket-versioning/index.js'
 import { Construct } from 'constructs'
-import { bucketNames, uploadsCors } from '../../schemas/resources.ts'
+import { bucketNames, uploadsCors, workPrefix } from '../../schemas/resources.ts'
 import type { Config } from '../schema.ts'
 import type { Account } from './account.ts'
 import { policyDocument } from './policy.ts'
@@ -73,7 +73,7 @@ export class Buckets extends Construct {
     })
     new S3BucketLifecycleConfiguration(this, `${id}-lifecycle`, {
       bucket: bucket.id,
-      rule: lifecycleRules(expireDays),
+      rule: [...lifecycleRules(expireDays), ...(id === 'outputs' ? [forgottenWork] : [])],
       // Rules about versions are refused while S3 does not know yet that there are any.
       dependsOn: [versioning],
     })
@@ -103,6 +103,14 @@ const existing = (account: Account, name: string): Bucket => ({
 })
 
 const versioningStatus = { disabled: 'Disabled', enabled: 'Enabled', suspended: 'Suspended' } as const
+
+/** Pipelines delete it themselves when they end, within 30 days; this is for those whose record somebody removed. */
+const forgottenWork = {
+  id: 'forgotten-work',
+  status: 'Enabled',
+  filter: [{ prefix: workPrefix }],
+  expiration: [{ days: 31 }],
+}
 
 /** What nobody sees still costs: parts of uploads that were given up, and old versions. */
 const lifecycleRules = (expireDays: number | undefined) => [

@@ -15,6 +15,7 @@ const bucketOf = (which: string) => expect.stringMatching(new RegExp(`aws_s3_buc
 
 describe.each(['uploads', 'outputs'])('the bucket for %s', (which) => {
   test('is named after installation, account and region', () => {
+    const left = which === 'outputs' ? [forgottenWork] : []
     expect(dev).toHaveResourceWithProperties(S3Bucket, {
       bucket: expect.stringMatching(
         new RegExp(`^dev-\\$\\{data\\.aws_caller_identity\\.\\w+\\.account_id\\}-us-east-1-${which}$`),
@@ -75,7 +76,14 @@ const housekeeping = [
   },
 ]
 
-test('objects expire in dev, and never by themselves in prod', () => {
+const forgottenWork = {
+  id: 'forgotten-work',
+  status: 'Enabled',
+  filter: [{ prefix: 'work/' }],
+  expiration: [{ days: 31 }],
+}
+
+test('objects expire in dev, and never by themselves in prod but for what pipelines left', () => {
   for (const [which, days] of [
     ['uploads', 14],
     ['outputs', 30],
@@ -85,11 +93,12 @@ test('objects expire in dev, and never by themselves in prod', () => {
       rule: [
         ...housekeeping,
         { id: 'expiry', status: 'Enabled', filter: everything, expiration: [{ days }] },
+        ...left,
       ],
     })
     expect(prod).toHaveResourceWithProperties(S3BucketLifecycleConfiguration, {
       bucket: bucketOf(which),
-      rule: housekeeping,
+      rule: [...housekeeping, ...left],
     })
   }
 })

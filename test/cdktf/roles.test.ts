@@ -131,9 +131,7 @@ describe('the controller', () => {
   })
 
   test('hands on the role of Transcribe to Transcribe only', () => {
-    expect(passing(dev, 'transcribe').Resource).toEqual([
-      expect.stringMatching(/roles_transcribe_\w+\.arn/),
-    ])
+    expect(passing(dev, 'transcribe').Resource).toEqual([expect.stringMatching(/roles_transcribe_\w+\.arn/)])
   })
 
   test('deletes nothing but what pipelines keep for their own steps', () => {
