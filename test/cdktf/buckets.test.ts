@@ -15,7 +15,6 @@ const bucketOf = (which: string) => expect.stringMatching(new RegExp(`aws_s3_buc
 
 describe.each(['uploads', 'outputs'])('the bucket for %s', (which) => {
   test('is named after installation, account and region', () => {
-    const left = which === 'outputs' ? [forgottenWork] : []
     expect(dev).toHaveResourceWithProperties(S3Bucket, {
       bucket: expect.stringMatching(
         new RegExp(`^dev-\\$\\{data\\.aws_caller_identity\\.\\w+\\.account_id\\}-us-east-1-${which}$`),
@@ -88,6 +87,7 @@ test('objects expire in dev, and never by themselves in prod but for what pipeli
     ['uploads', 14],
     ['outputs', 30],
   ] as const) {
+    const left = which === 'outputs' ? [forgottenWork] : []
     expect(dev).toHaveResourceWithProperties(S3BucketLifecycleConfiguration, {
       bucket: bucketOf(which),
       rule: [
