@@ -57,8 +57,9 @@ export const openHandling = async () => {
       options: HandleOptions,
     ): Promise<Finished & { output: string; stages: string[]; leftovers: string[] }> => {
       calls += 1
+      const jobId = `job-${calls}`
       const scratch = await mkdtemp(join(tmpdir(), 'handling-'))
-      const output = options.output ?? `results/job-${calls}/`
+      const output = options.output ?? `results/${jobId}/`
       const stages: string[] = []
       try {
         const finished = await handler({
@@ -68,7 +69,7 @@ export const openHandling = async () => {
             params: options.params ?? {},
           },
           environment: {
-            JOB_ID: `job-${calls}`,
+            JOB_ID: jobId,
             // Without tools: those of the npm packages.
             PATH: '/nonexistent',
             FFMPEG_PATH: options.tools?.ffmpeg.path,
