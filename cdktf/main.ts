@@ -2,6 +2,9 @@ import { App } from 'cdktf'
 import { readConfig } from './config.ts'
 import { OperatorStack } from './stack.ts'
 
+// cdktf is archived: what newer versions of Node say about its code, nobody will mend.
+process.noDeprecation = true
+
 /** `cdktf deploy` runs this and deploys what it writes. */
 const read = readConfig(process.env)
 if (read.ok) {

@@ -137,6 +137,14 @@ test('a recording becomes a summary to read, with a picture of each scene', asyn
   expect(job.pipeline?.steps.map(({ children: of }) => of.length)).toEqual([2, 1, 1])
 })
 
+test('a quota that is used up is waited for: no failure, and no attempt more', async () => {
+  await operator.aws.control('POST', '/transcribe/faults', { kind: 'limitExceeded', count: 3 })
+  const jobId = await upload('subtitles', 'subtitles/patience.mp4', 'short.mp4')
+  const job = await operator.phase(jobId, 'Succeeded', undefined, 90_000)
+  const transcription = await operator.record(children(job)[1]?.jobId ?? '')
+  expect(transcription).toMatchObject({ counts: { failed: 0, infra: 0 }, lastAttempt: 1, lastLaunch: 1 })
+})
+
 test('a cancel ends the transcription, deletes it, and leaves no temporary audio', async () => {
   const jobId = await upload('subtitles', 'subtitles/surround.mp4', 'surround.mp4')
   // Six channels are more than Transcribe takes, so there is a copy of the audio.
