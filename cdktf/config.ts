@@ -29,6 +29,7 @@ export const variables = {
   PROTECT_DATA: ['protectData'],
   CONTAINER_FAMILIES: ['containerFamilies'],
   CONTAINER_ROLE_ARNS: ['containerRoleArns'],
+  BEDROCK_MODEL_ARNS: ['bedrockModelArns'],
   ALARM_EMAIL: ['alarmEmail'],
   MONTHLY_BUDGET_USD: ['monthlyBudgetUsd'],
   CERTIFICATE_ARN: ['loadBalancer', 'certificateArn'],
@@ -49,6 +50,7 @@ const lists: readonly string[] = [
   'EXISTING_INTERNET_SUBNET_IDS',
   'CONTAINER_FAMILIES',
   'CONTAINER_ROLE_ARNS',
+  'BEDROCK_MODEL_ARNS',
   'ALLOWED_CIDRS',
   'LOAD_BALANCER_SUBNET_IDS',
 ] satisfies (keyof typeof variables)[]

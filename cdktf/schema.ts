@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { configurationGroups, configurationSchema } from '../schemas/configuration.ts'
 import { architectures } from '../schemas/fargate.ts'
 import { installationPattern } from '../schemas/limits.ts'
+import { modelArnPattern } from '../schemas/models.ts'
 
 /** What the infrastructure sets itself, because it makes the things. Everything else of the controller may be chosen. */
 const setByInfrastructure = [
@@ -151,6 +152,10 @@ export const configSchema = z
       .optional(),
     /** Roles that those task definitions have. Absent: a `container` job runs without any. */
     containerRoleArns: z.array(arn('iam', 'role/', 'a role')).default([]),
+    /** Models of Amazon Bedrock that summaries may be written by. Absent: none, and no permission to ask any. */
+    bedrockModelArns: z
+      .array(matching(modelArnPattern, 'the ARN of a model or an inference profile, without wildcards'))
+      .default([]),
     alarmEmail: z.email({ error: 'must be an e-mail address' }).optional(),
     monthlyBudgetUsd: whole(1, 1_000_000).optional(),
     oldestPendingMinutes: whole(5, 10_080).default(60),

@@ -20,6 +20,7 @@ export type Target =
   | 'transcriptions'
   | 'transcribeRole'
   | 'logStreams'
+  | 'models'
   | 'everything'
 
 export type Permission = {
@@ -136,8 +137,14 @@ export const awsActions = {
 
 export type Role = keyof typeof awsActions
 
+/** What the media role may besides, and only for models that the configuration names: by default there are none. */
+export const modelActions = [
+  { on: 'models', actions: ['bedrock:InvokeModel'] },
+] as const satisfies readonly Permission[]
+
 /** Operations whose permission has another name; every other one has its own. */
 const otherNames: Readonly<Record<string, string>> = {
+  'bedrock:Converse': 'bedrock:InvokeModel',
   's3:HeadObject': 's3:GetObject',
   's3:CreateMultipartUpload': 's3:PutObject',
   's3:UploadPart': 's3:PutObject',
@@ -149,7 +156,7 @@ const otherNames: Readonly<Record<string, string>> = {
 
 /**
  * The permission that one call needs, by the name of its API operation (service authorization reference).
- * @param service prefix of IAM: dynamodb, s3, sqs, ecs, transcribe, logs
+ * @param service prefix of IAM: dynamodb, s3, sqs, ecs, transcribe, logs, bedrock
  * @param hasVersion whether the request names a version of an object
  */
 export function permissionFor(service: string, operation: string, hasVersion = false): string {

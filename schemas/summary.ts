@@ -67,7 +67,11 @@ export const summarySchema = z
       )
       .describe('The whole, in parts that follow each other without gaps.'),
     summary: z.array(spokenSchema).describe('The most telling sentences of the whole, in order.'),
-    summarizer: z.string().describe('What chose the sentences: extractive quotes, and never invents.'),
+    summarizer: z
+      .string()
+      .describe(
+        'What chose the sentences: extractive quotes, and never invents; bedrock:<model> is a language model, which may be wrong.',
+      ),
     warnings: z.array(warningSchema).describe('What was odd but did not stop the job.'),
   })
   .describe('What was said and shown in a recording.')

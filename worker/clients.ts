@@ -1,3 +1,4 @@
+import type { BedrockRuntimeClient, BedrockRuntimeClientConfig } from '@aws-sdk/client-bedrock-runtime'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
@@ -30,6 +31,25 @@ export const openS3Client = async (
     requestHandler: { connectionTimeout: 5000, requestTimeout: 60_000, throwOnRequestTimeout: true },
     // The length is compared, TLS protects the bytes, and a download that was taken up again half-way has no checksum.
     responseChecksumValidation: 'WHEN_REQUIRED',
+    ...more,
+  })
+}
+
+/** Loaded only when somebody asked for a model. @param more for tests */
+export const openModelClient = async (
+  { AWS_REGION, AWS_ENDPOINT_URL }: Place,
+  more: BedrockRuntimeClientConfig = {},
+): Promise<BedrockRuntimeClient> => {
+  const [{ BedrockRuntimeClient }, { NodeHttpHandler }] = await Promise.all([
+    import('@aws-sdk/client-bedrock-runtime'),
+    import('@smithy/node-http-handler'),
+  ])
+  return new BedrockRuntimeClient({
+    region: AWS_REGION,
+    ...(AWS_ENDPOINT_URL === undefined ? {} : { endpoint: AWS_ENDPOINT_URL }),
+    maxAttempts: 1,
+    // By default this client speaks HTTP/2, which needs a connection of its own kind; there is nothing here to gain by it.
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 5000 }),
     ...more,
   })
 }

@@ -46,6 +46,18 @@ export const errorCatalogue = {
   SCENES_INVALID: entry(exitCodes.badInput, 'The list of scenes cannot be read'),
   PLAYLIST_INVALID: entry(exitCodes.badInput, 'The HLS output that subtitles are for cannot be read'),
 
+  MODEL_UNAVAILABLE: entry(exitCodes.temporary, 'The model did not answer for too long'),
+  MODEL_FORBIDDEN: entry(
+    exitCodes.notAllowed,
+    'The task role may not ask the model; it needs bedrock:InvokeModel (BEDROCK_MODEL_ARNS), and the account access to the model',
+  ),
+  MODEL_INVALID: entry(exitCodes.badConfiguration, 'The model cannot be asked'),
+  MODEL_REFUSED: entry(
+    exitCodes.badInput,
+    'The model, or a guard of it, does not write about this recording',
+  ),
+  MODEL_ANSWER_INVALID: entry(exitCodes.temporary, 'The model gave an answer that is no summary'),
+
   FFMPEG_MISSING: entry(exitCodes.badConfiguration, 'No usable ffmpeg was found'),
   FFMPEG_TOO_OLD: entry(exitCodes.badConfiguration, 'The ffmpeg that was found is too old'),
   FFMPEG_INCOMPLETE: entry(

@@ -1,7 +1,7 @@
 import { IamRole } from '@cdktf/provider-aws/lib/iam-role/index.js'
 import { IamRolePolicy } from '@cdktf/provider-aws/lib/iam-role-policy/index.js'
 import { Construct } from 'constructs'
-import { awsActions, type Permission, type Target } from '../../schemas/permissions.ts'
+import { awsActions, modelActions, type Permission, type Target } from '../../schemas/permissions.ts'
 import {
   accessCheckFile,
   jobsTableShape,
@@ -96,7 +96,11 @@ export class Roles extends Construct {
         statementOf(permission, index, { ...resources, taskRoles: roleArns }, cluster.cluster.arn),
       )
     this.workers = {
-      media: make('media', 'Workers that read uploads and write outputs', granted(awsActions.media)),
+      media: make('media', 'Workers that read uploads and write outputs', [
+        ...granted(awsActions.media),
+        // A statement without resources is none that IAM takes.
+        ...(config.bedrockModelArns.length > 0 ? granted(modelActions) : []),
+      ]),
       internet: make(
         'internet',
         'Workers that reach the internet and write outputs',
@@ -202,6 +206,7 @@ const resourcesOf = (
     account.arn('transcribe', `transcription-job/${transcriptionPrefix(config.installation)}*`),
   ],
   transcribeRole: [],
+  models: config.bedrockModelArns,
   logStreams: [`${logs.tasks.arn}:log-stream:*`],
   everything: ['*'], // The permission itself says why it cannot be less.
 })

@@ -13,6 +13,7 @@ import {
   transcriptStep,
 } from './hearing.ts'
 import type { Kind } from './kind.ts'
+import { summaryParamsSchema } from './summarize.ts'
 
 export const analyzeParamsSchema = z
   .strictObject({
@@ -23,6 +24,7 @@ export const analyzeParamsSchema = z
       .optional()
       .describe('Title of the summary. Default: the name of the input.'),
     ...transcriptParams,
+    summary: summaryParamsSchema.optional(),
   })
   .refine(needsTranscriber, transcriberRule)
   .describe('Parameters of an analyze job.')
@@ -54,7 +56,7 @@ export const analyze: Kind = {
       {
         name: 'summary',
         children(of) {
-          const { title, language } = analyzeParamsSchema.parse(of.settings.params)
+          const { title, language, summary } = analyzeParamsSchema.parse(of.settings.params)
           const transcript = transcriptOf(of)
           return [
             {
@@ -65,6 +67,7 @@ export const analyze: Kind = {
                 scenes: findScenesResultSchema.parse(of.results.audio?.[1]).scenes,
                 title: title ?? baseName(of.settings.input?.key ?? ''),
                 ...(language === 'auto' ? {} : { language }),
+                ...(summary === undefined ? {} : { summary }),
               },
             },
           ]

@@ -1,6 +1,31 @@
 import { z } from 'zod'
+import { modelIdPattern } from '../models.ts'
 import { languageSchema, objectAddressSchema } from '../object-address.ts'
 import type { Kind } from './kind.ts'
+
+/** Who writes the summary. Only bedrock sends what was said to a model, and only where somebody asks for it. */
+export const summaryParamsSchema = z
+  .discriminatedUnion(
+    'engine',
+    [
+      z.strictObject({
+        engine: z.literal('extractive').describe('Quotes the most telling sentences; asks nobody.'),
+      }),
+      z.strictObject({
+        engine: z.literal('bedrock').describe('A model of Amazon Bedrock writes; it gets all that was said.'),
+        modelId: z
+          .string()
+          .regex(modelIdPattern, {
+            error: 'must be the id or the ARN of a model or an inference profile of Amazon Bedrock',
+          })
+          .describe(
+            'Which model or inference profile, by id or ARN. The media role may ask only those of BEDROCK_MODEL_ARNS.',
+          ),
+      }),
+    ],
+    { error: 'must be one of: extractive, bedrock' },
+  )
+  .describe('Who writes the summary. Default: extractive.')
 
 export const summarizeParamsSchema = z
   .strictObject({
@@ -12,6 +37,7 @@ export const summarizeParamsSchema = z
     language: languageSchema
       .optional()
       .describe('Language that is spoken. Default: what the transcript says.'),
+    summary: summaryParamsSchema.optional(),
   })
   .describe('Parameters of a summarize job.')
 

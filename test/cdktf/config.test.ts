@@ -23,6 +23,7 @@ describe('what is deployed', () => {
       network: { profile: 'public', cidr: '10.40.0.0/16', zones: 2 },
       controllers: { count: 2 },
       containerRoleArns: [],
+      bedrockModelArns: [],
       protectData: false,
     })
   })
@@ -151,6 +152,10 @@ describe('one sentence for each mistake, with the name of the setting', () => {
     [
       { CONTAINER_ROLE_ARNS: 'arn:aws:iam::123456789012:user/me' },
       'CONTAINER_ROLE_ARNS[0]: "arn:aws:iam::123456789012:user/me" is not allowed: must be the ARN of a role',
+    ],
+    [
+      { BEDROCK_MODEL_ARNS: 'arn:aws:bedrock:us-east-1::foundation-model/*' },
+      'BEDROCK_MODEL_ARNS[0]: "arn:aws:bedrock:us-east-1::foundation-model/*" is not allowed: must be the ARN of a model or an inference profile, without wildcards',
     ],
     [
       { ...loadBalanced, ALLOWED_CIDRS: '0.0.0.0/0' },

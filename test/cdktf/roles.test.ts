@@ -168,6 +168,25 @@ describe('workers', () => {
     expect(JSON.stringify(statementsOf(dev, 'media'))).toContain('buckets_uploads_')
   })
 
+  const asking = (stack: Synthesized) =>
+    blocks(stack, 'aws_iam_role_policy').flatMap(({ name }) =>
+      statementsOf(stack, String(name))
+        .filter(({ Action }) => Action.some((action) => action.startsWith('bedrock:')))
+        .map(({ Effect, Action, Resource }) => ({ role: name, Effect, Action, Resource })),
+    )
+
+  test('may ask no model', () => expect(asking(dev)).toEqual([]))
+
+  test('may ask exactly the models that are named, and only those of the group media', () => {
+    const arns = [
+      'arn:aws:bedrock:us-east-1::foundation-model/some.model-v1:0',
+      'arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.some.model-v1:0',
+    ]
+    expect(asking(synthesized('dev', { BEDROCK_MODEL_ARNS: arns.join(',') }))).toEqual([
+      { role: 'media', Effect: 'Allow', Action: ['bedrock:InvokeModel'], Resource: arns },
+    ])
+  })
+
   test.each(['media', 'internet'])('%s cannot be entered with ECS Exec', (role) => {
     expect(JSON.stringify(statementsOf(dev, role))).not.toContain('ssmmessages')
   })

@@ -135,6 +135,8 @@ describe('subtitles', () => {
 })
 
 describe('analyze', () => {
+  const byModel = { engine: 'bedrock', modelId: 'some.model-v1:0' }
+
   test('first audio, without which it goes on, and scenes, at the same time', () => {
     expect(childrenOf('audio', of('analyze'))).toEqual([
       {
@@ -156,11 +158,35 @@ describe('analyze', () => {
     ['no word', silent, {}, { scenes, title: 'a.b' }],
     ['a title', audio, { title: 'Our talk' }, { transcript, scenes, title: 'Our talk' }],
     ['a language', audio, { language: 'en-US' }, { transcript, scenes, title: 'a.b', language: 'en-US' }],
+    ['a model', audio, { summary: byModel }, { transcript, scenes, title: 'a.b', summary: byModel }],
   ])('the summary is made from scenes and %s', (_name, heard, params, want) => {
     const results = { audio: [heard, found], transcript: [] }
     expect(childrenOf('summary', of('analyze', params, results))).toEqual([
       { kind: 'summarize', output: prefix, params: want },
     ])
+  })
+})
+
+describe.each(['analyze', 'summarize'] as const)('who writes the summary of %s', (kind) => {
+  const others = kind === 'summarize' ? { scenes, title: 'a' } : {}
+
+  test.each([
+    [undefined, true],
+    [{ engine: 'extractive' }, true],
+    [{ engine: 'bedrock', modelId: 'some.model-v1:0' }, true],
+    [{ engine: 'bedrock', modelId: 'arn:aws:bedrock:eu-west-1::foundation-model/some.model-v1:0' }, true],
+    [{ engine: 'bedrock', modelId: 'm'.repeat(128) }, true],
+    [{ engine: 'bedrock', modelId: 'm'.repeat(129) }, false],
+    [{ engine: 'bedrock' }, false],
+    [{ engine: 'bedrock', modelId: '' }, false],
+    [{ engine: 'bedrock', modelId: '../model' }, false],
+    [{ engine: 'bedrock', modelId: 'arn:aws:bedrock:eu-west-1:123456789012:prompt/ABCDEFGHIJ' }, false],
+    [{ engine: 'extractive', modelId: 'some.model-v1:0' }, false],
+    [{ modelId: 'some.model-v1:0' }, false],
+    [{ engine: 'other' }, false],
+    [{}, false],
+  ])('%j: %s', (summary, isValid) => {
+    expect(kinds[kind].params.safeParse({ ...others, summary }).success).toBe(isValid)
   })
 })
 

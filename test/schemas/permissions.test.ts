@@ -1,7 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { UpdateCommand, UpdateCommandInput } from '@aws-sdk/lib-dynamodb'
 import { describe, expect, test } from 'vitest'
-import { awsActions, type Permission, permissionFor, workerAttributes } from '../../schemas/permissions.ts'
+import {
+  awsActions,
+  modelActions,
+  type Permission,
+  permissionFor,
+  workerAttributes,
+} from '../../schemas/permissions.ts'
 import { openRecord } from '../../worker/record.ts'
 
 const services: Readonly<Record<string, string>> = {
@@ -12,6 +18,7 @@ const services: Readonly<Record<string, string>> = {
   'client-sqs': 'sqs',
   'client-transcribe': 'transcribe',
   'client-cloudwatch-logs': 'logs',
+  'client-bedrock-runtime': 'bedrock',
 }
 
 /** The document client and the upload helper have names of their own for what they send. */
@@ -69,7 +76,14 @@ describe('permissions', () => {
   test('of the worker are those of the commands it makes, versions of its input, and an honest 404', async () => {
     const needed = await neededBy('worker')
     expect(needed).toContain('s3:AbortMultipartUpload')
-    expect(granted(awsActions.media)).toEqual(new Set([...needed, 's3:GetObjectVersion', 's3:ListBucket']))
+    const possible = new Set([...granted(awsActions.media), ...granted(modelActions)])
+    expect(possible).toEqual(new Set([...needed, 's3:GetObjectVersion', 's3:ListBucket']))
+  })
+
+  test('to ask a model are no part of any role: they are granted by the configuration alone', () => {
+    expect([...granted(modelActions)]).toEqual(['bedrock:InvokeModel'])
+    for (const all of Object.values(awsActions))
+      expect([...granted(all)].filter((action) => action.startsWith('bedrock:'))).toEqual([])
   })
 
   test('of a worker that reaches the internet reach no upload', () => {
@@ -98,6 +112,7 @@ describe('permissions', () => {
     ['s3', 'AbortMultipartUpload', false, 's3:AbortMultipartUpload'],
     ['sqs', 'DeleteMessageBatch', false, 'sqs:DeleteMessage'],
     ['dynamodb', 'UpdateItem', false, 'dynamodb:UpdateItem'],
+    ['bedrock', 'Converse', false, 'bedrock:InvokeModel'],
   ])('%s %s (version: %s) needs %s', (service, operation, hasVersion, permission) => {
     expect(permissionFor(service, operation, hasVersion)).toBe(permission)
   })

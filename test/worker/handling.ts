@@ -21,6 +21,8 @@ export type HandleOptions = {
   tools?: MediaTools
   storage?: Storage
   signal?: AbortSignal
+  /** Where a handler finds services of AWS that it asks itself; storage is always there. */
+  endpoint?: string
 }
 
 /** Handlers with real storage in front of a real S3, without the task around them. `close` at the end. */
@@ -75,6 +77,8 @@ export const openHandling = async () => {
             FFMPEG_PATH: options.tools?.ffmpeg.path,
             FFPROBE_PATH: options.tools?.ffprobe.path,
             OUTPUTS_BUCKET,
+            AWS_REGION: 'us-east-1',
+            AWS_ENDPOINT_URL: options.endpoint,
           },
           storage: options.storage ?? storage,
           scratch,

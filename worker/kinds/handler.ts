@@ -8,7 +8,10 @@ import type { Storage } from '../storage.ts'
 /** What a kind gets to work with. */
 export type Work = {
   settings: Pick<Settings, 'input' | 'output' | 'params'>
-  environment: Pick<WorkerEnvironment, 'JOB_ID' | 'PATH' | 'FFMPEG_PATH' | 'FFPROBE_PATH' | 'OUTPUTS_BUCKET'>
+  environment: Pick<
+    WorkerEnvironment,
+    'JOB_ID' | 'PATH' | 'FFMPEG_PATH' | 'FFPROBE_PATH' | 'OUTPUTS_BUCKET' | 'AWS_REGION' | 'AWS_ENDPOINT_URL'
+  >
   storage: Storage
   /** Absolute path of an own, empty folder. Whatever is put into it is removed afterwards. */
   scratch: string

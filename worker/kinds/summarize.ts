@@ -1,15 +1,21 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type SummarizeResult, summarizeParamsSchema } from '../../schemas/kinds/summarize.ts'
+import {
+  type SummarizeParams,
+  type SummarizeResult,
+  summarizeParamsSchema,
+} from '../../schemas/kinds/summarize.ts'
 import type { ManifestFile } from '../../schemas/manifest.ts'
 import { parseSafely } from '../../schemas/parse-safely.ts'
 import { problemsOf, summaryOf as summaryOfProblems } from '../../schemas/problems.ts'
 import { manifestName } from '../../schemas/resources.ts'
 import { type Scenes, scenesSchema } from '../../schemas/scenes.ts'
 import type { Summary } from '../../schemas/summary.ts'
-import { WorkerError } from '../errors.ts'
+import { asWorkerError, WorkerError } from '../errors.ts'
+import { loggable } from '../log.ts'
 import { extractiveSummarizer } from '../text/extractive.ts'
 import { markdownOf } from '../text/markdown.ts'
+import type { Summarizer } from '../text/summarizer.ts'
 import { relativeKey, summaryOf } from '../text/summary.ts'
 import { readTranscript, type Transcript } from '../text/transcript.ts'
 import type { KindHandler, Work } from './handler.ts'
@@ -33,13 +39,34 @@ export const summarize: KindHandler = async (work) => {
     scenes,
     pictureAt: (picture) => relativeKey(settings.output, `${scenesPrefix}${picture}`),
     transcript: transcript && withLanguage(transcript, params.language),
-    summarizer: extractiveSummarizer,
+    summarizer: await summarizerOf(work, params.summary),
     signal,
   })
   work.tell({ stage: 'upload', percent: 90 })
   const page = await uploadAs(work, pageName, markdownOf(summary), 'page')
   const json = await uploadAs(work, summaryName, `${JSON.stringify(summary, null, 2)}\n`, 'summary')
   return { files: [page, json], result: resultFor(settings.output, summary) }
+}
+
+/** Whoever does not ask for a model does not even load what speaks to it. */
+const summarizerOf = async (work: Work, chosen: SummarizeParams['summary']): Promise<Summarizer> => {
+  if (chosen?.engine !== 'bedrock') return extractiveSummarizer
+  const [{ openModelClient }, { bedrockSummarizer }] = await Promise.all([
+    import('../clients.ts'),
+    import('../text/bedrock.ts'),
+  ])
+  return bedrockSummarizer({
+    client: await openModelClient(work.environment),
+    modelId: chosen.modelId,
+    requestTimeoutMs: 90_000,
+    patience: {
+      forMs: 180_000,
+      nowMs: work.nowMs,
+      random: Math.random,
+      onRetry: (error, waitMs) =>
+        work.log.warn({ ...loggable(asWorkerError(error)), waitMs }, 'the model is asked again'),
+    },
+  })
 }
 
 const withLanguage = (transcript: Transcript, language: string | undefined): Transcript => ({

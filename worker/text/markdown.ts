@@ -1,6 +1,7 @@
 import type { Spoken, Summary } from '../../schemas/summary.ts'
 import { languageName } from './hls-subtitles.ts'
 import { speakerNames } from './names.ts'
+import { modelMark } from './prompts.ts'
 
 /** More would be scrolled past; all of them stand in summary.json. */
 const mostScenes = 24
@@ -130,6 +131,11 @@ const notesBlock = ({ warnings, summarizer, summary, speech }: Summary): string[
     ...warnings.map(({ message }) => escaped(message)),
     ...(summarizer === 'extractive' && summary.length > 0
       ? ['The sentences above are quotations, chosen by a program.']
+      : []),
+    ...(summarizer.startsWith(modelMark) && summary.length > 0
+      ? [
+          `The summary was written by a language model (${escaped(summarizer.slice(modelMark.length))}) and may be wrong.`,
+        ]
       : []),
     ...(confidence === null
       ? []

@@ -16,8 +16,8 @@ export type SummaryAnswer = {
 
 /**
  * What turns a transcript into a summary. The extractive one is the default: it quotes, costs nothing and needs nobody. A
- * language model (Amazon Bedrock) fits behind the same interface: one request for each chunk, one more over their answers; its
- * text is no quotation and therefore has no time. Chunks are small enough to be sent whole.
+ * language model (`bedrock.ts`) stands behind the same interface where somebody asks for it: one request for each chunk, one
+ * more over their answers; its text is no quotation and therefore has no time.
  */
 export type Summarizer = {
   /** Stands in summary.json, so that readers know whether they read quotations. */
