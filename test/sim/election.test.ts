@@ -33,11 +33,20 @@ function cluster(seed: number, faultsRate = 0) {
     { indexLagMs: () => 0, readLagMs: () => (random.once(5) ? tail(random, 0, 2000) : 0) },
   )
   let down = false
+  let slow: { answerMs: number; legs: number; sentAtMs?: number } | undefined
   const wire: Wire = {
     time: scheduler,
-    latencyMs: () => tail(random, 1, faultsRate > 0 ? 2000 : 20),
+    latencyMs() {
+      if (slow === undefined || slow.legs === 2) return tail(random, 1, faultsRate > 0 ? 2000 : 20)
+      slow.legs += 1
+      return slow.legs === 1 ? 1 : slow.answerMs
+    },
     fateOf() {
-      if (down) return { is: 'failed' }
+      if (down || slow?.sentAtMs !== undefined) return { is: 'failed' }
+      if (slow) {
+        slow.sentAtMs = scheduler.nowMs()
+        return { is: 'normal' }
+      }
       if (random.next() >= faultsRate) return { is: 'normal' }
       return random.pick([
         { is: 'failed' },
@@ -85,6 +94,11 @@ function cluster(seed: number, faultsRate = 0) {
     member,
     tableIsDown(isDown: boolean) {
       down = isDown
+    },
+    /** The next call works at once and is answered so late, and none works after it. @returns when it was sent */
+    answersLate(answerMs: number): () => number | undefined {
+      slow = { answerMs, legs: 0 }
+      return () => slow?.sentAtMs
     },
     pass: (ms: number) => scheduler.run(scheduler.nowMs() + ms),
   }
@@ -155,6 +169,19 @@ describe('the lease', () => {
     await pass(600_000)
     expect([...first.begun, ...second.begun]).toHaveLength(1)
     expect(Number(first.acts()) + Number(second.acts())).toBe(1)
+  })
+
+  test('a lease counts from when its renewal was sent, however late the answer comes', async () => {
+    const { member, pass, answersLate } = cluster(7)
+    const first = member('a')
+    await pass(20_000)
+    const sentAtMs = answersLate(4000)
+    while (sentAtMs() === undefined) await pass(10)
+    await pass(4500)
+    expect(first.acts()).toBe(true)
+    // Two thirds of the lease from the sending are over; from the answer they would not be.
+    await pass(leaseMs * (2 / 3) - 4500 + 50)
+    expect(first.acts()).toBe(false)
   })
 
   test('while the table does not answer nobody acts; afterwards the same one goes on', async () => {

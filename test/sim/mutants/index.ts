@@ -67,7 +67,7 @@ export const mutants: readonly Mutant[] = [
     file: './10-lease-counted-from-reply.patch',
     name: 'lease-counted-from-reply',
     what: 'The lease is counted from when the reply came, not from when the request was sent',
-    caughtBy: 'sim',
+    caughtBy: 'test/sim/election.test.ts',
   },
   {
     file: './11-lease-taken-at-once.patch',
