@@ -79,7 +79,7 @@ describe('the list', () => {
       /Running[\s\S]*Attempt 2 runs: encode, 43 %[\s\S]*43 %[\s\S]*2 \/ 3[\s\S]*started 1 min ago/,
     )
     expect(await page.getByRole('navigation', { name: 'Phases' }).textContent()).toMatch(
-      /All\s*17\s*Submitted\s*1\s*Pending\s*7/,
+      /All\s*15\s*Submitted\s*1\s*Pending\s*6/,
     )
     expect(await page.locator('.limits').textContent()).toMatch(/vCPU\s*6 of 6, 0 free/)
     expect(await page.locator('.costs p').allTextContents()).toEqual([
