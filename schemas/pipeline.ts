@@ -13,7 +13,7 @@ export type Pipeline = {
   /** What the pipeline returns, once all steps have ended. */
   result(of: StepInput): Record<string, unknown>
   /** Keys in the outputs bucket that are deleted in every outcome. */
-  temporaryKeys(of: Pick<StepInput, 'jobId' | 'uid' | 'settings'>): readonly string[]
+  temporaryKeys(of: Pick<StepInput, 'jobId' | 'uid' | 'generation' | 'settings'>): readonly string[]
 }
 
 export type Step = {
@@ -34,6 +34,7 @@ export type Step = {
 export type StepInput = {
   jobId: string
   uid: string
+  generation: number
   settings: Settings
   outputsBucket: string
   /** What the children of earlier steps returned, by step, in their order; of a child that was let fail: undefined. */

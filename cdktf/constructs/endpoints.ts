@@ -48,6 +48,7 @@ export class Endpoints extends Construct {
     const services = [
       ...interfaceServices,
       ...(config.loadBalancer === undefined ? [] : ['secretsmanager']), // The token of the API.
+      ...(config.bedrockModelArns.length === 0 ? [] : ['bedrock-runtime']),
     ]
     const doors = services.map(
       (service) =>

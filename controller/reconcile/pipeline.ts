@@ -173,6 +173,7 @@ function wishesFor({ plan, of }: Course, index: number): readonly ChildWish[] | 
 const stepInput = (job: Job, outputsBucket: string): StepInput => ({
   jobId: job.jobId,
   uid: job.uid,
+  generation: job.generation,
   settings: job.settings,
   outputsBucket,
   results: Object.fromEntries(

@@ -42,6 +42,7 @@ export async function reconcile(jobId: string, ports: ReconcilePorts): Promise<N
   const stored = readStored(await ports.jobs.get(jobId))
   if (stored.is !== 'accepted') {
     ports.memory.dropGrant(jobId)
+    ports.memory.familyEnded(jobId)
     for (const topic of ['edit', 'launch', 'size'] as const)
       ports.memory.setAttention(jobId, topic, undefined)
   }

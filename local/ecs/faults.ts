@@ -1,15 +1,7 @@
 import { z } from 'zod'
+import { type Faults as CommonFaults, count, durationMs, oneOrSeveral, when } from '../faults.ts'
 
-const count = z
-  .number()
-  .int()
-  .min(1)
-  .max(1_000_000)
-  .default(1)
-  .describe('How many times it strikes, then it is gone.')
 const action = z.string().default('*').describe('An action such as RunTask; * for every one.')
-const durationMs = z.number().int().min(0).max(86_400_000)
-const when = z.enum(['before', 'after']).describe('Before or after the effect of the call.')
 
 /** What can be made to go wrong. Calls first, then launches, then views and events. */
 export const faultSchema = z.discriminatedUnion('kind', [
@@ -55,44 +47,7 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delayEvent'), count, delayMs: durationMs }),
 ])
 
-/** One fault or several. */
-export const faultsSchema = z.preprocess(
-  (input) => (Array.isArray(input) ? input : [input]),
-  z.array(faultSchema),
-)
+export const faultsSchema = oneOrSeveral(faultSchema)
 
 export type Fault = z.infer<typeof faultSchema>
-type FaultOf<Kind extends Fault['kind']> = Extract<Fault, { kind: Kind }>
-
-export type Faults = {
-  add(faults: readonly Fault[]): void
-  clear(): void
-  list(): readonly Fault[]
-  /** The oldest fault of this kind that fits, once; undefined when nothing is to go wrong. */
-  strike<Kind extends Fault['kind']>(
-    kind: Kind,
-    fits?: (fault: FaultOf<Kind>) => boolean,
-  ): FaultOf<Kind> | undefined
-}
-
-export function createFaults(initial: readonly Fault[]): Faults {
-  let faults = [...initial]
-  return {
-    add: (more) => {
-      faults = [...faults, ...more]
-    },
-    clear: () => {
-      faults = []
-    },
-    list: () => faults,
-    strike: (kind, fits = () => true) => {
-      const isOf = (fault: Fault): fault is FaultOf<typeof kind> => fault.kind === kind
-      const struck = faults.filter(isOf).find(fits)
-      if (struck === undefined) return undefined
-      faults = faults
-        .map((fault) => (fault === struck ? { ...fault, count: fault.count - 1 } : fault))
-        .filter((fault) => fault.count > 0)
-      return struck
-    },
-  }
-}
+export type Faults = CommonFaults<Fault>

@@ -33,11 +33,14 @@ const paramsSchema = z.object(transcriptParams)
 /** Where a step puts what only later steps want. */
 export const stepPrefix = (settings: Settings, step: string): string => `${settings.output}steps/${step}/`
 
-const temporaryPrefix = ({ jobId, uid }: { jobId: string; uid: string }): string =>
-  `${workPrefix}${jobId}/${uid}/`
+type Life = Pick<StepInput, 'jobId' | 'uid' | 'generation'>
+
+/** Of one generation: what is deleted late at the end of one must not be what the next one has made. */
+const temporaryPrefix = ({ jobId, uid, generation }: Life): string =>
+  `${workPrefix}${jobId}/${uid}/${generation}/`
 
 /** Audio that was made for the transcript; which of these it became is known to nobody who was stopped half-way. */
-export const temporaryAudio = (of: { jobId: string; uid: string }): string[] =>
+export const temporaryAudio = (of: Life): string[] =>
   ['m4a', 'mp3', 'ogg', 'flac', 'webm', 'mp4', 'wav'].map((suffix) => `${temporaryPrefix(of)}audio.${suffix}`)
 
 /** @param withoutAudio what becomes of an input that has none */

@@ -251,6 +251,7 @@ describe('a job', () => {
     await goTo('#/jobs/subtitles-talk-9c01')
     await page.getByRole('heading', { name: 'Steps' }).waitFor()
     await page.getByText(/Step 2 of 3, transcript: waits for subtitles-talk-9c01-transcription-1/).waitFor()
+    expect(await page.locator('.state').textContent()).toMatch(/Cost\$0\.0007/)
     expect(await page.getByRole('row').filter({ hasText: 'extract-audio' }).textContent()).toMatch(
       /succeeded/,
     )

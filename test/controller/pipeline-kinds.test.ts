@@ -32,6 +32,7 @@ const of = (
 ): StepInput => ({
   jobId,
   uid,
+  generation: 1,
   settings: settings({ kind, input, params: kinds[kind].params.parse(params) }) as Job['settings'],
   outputsBucket: 'outputs',
   results,
@@ -55,7 +56,7 @@ describe('subtitles', () => {
         kind: 'extract-audio',
         input,
         output: `${prefix}steps/audio/`,
-        params: { temporaryPrefix: `work/${jobId}/${uid}/`, withoutAudio: 'fail' },
+        params: { temporaryPrefix: `work/${jobId}/${uid}/1/`, withoutAudio: 'fail' },
       },
     ])
   })
@@ -143,7 +144,7 @@ describe('analyze', () => {
         kind: 'extract-audio',
         input,
         output: `${prefix}steps/audio/`,
-        params: { temporaryPrefix: `work/${jobId}/${uid}/`, withoutAudio: 'succeed' },
+        params: { temporaryPrefix: `work/${jobId}/${uid}/1/`, withoutAudio: 'succeed' },
       },
       { kind: 'find-scenes', input, output: `${prefix}scenes/`, params: {} },
     ])
@@ -201,9 +202,9 @@ describe.each(['subtitles', 'analyze'] as const)('%s', (kind) => {
 
   test('deletes the audio that it may have made, and nothing else', () => {
     const keys = planOf(kind).temporaryKeys(of(kind))
-    expect(keys).toContain(`work/${jobId}/${uid}/audio.flac`)
-    expect(keys).toContain(`work/${jobId}/${uid}/audio.m4a`)
-    for (const key of keys) expect(key).toMatch(new RegExp(`^work/${jobId}/${uid}/audio\\.[a-z0-9]+$`))
+    expect(keys).toContain(`work/${jobId}/${uid}/1/audio.flac`)
+    expect(keys).toContain(`work/${jobId}/${uid}/1/audio.m4a`)
+    for (const key of keys) expect(key).toMatch(new RegExp(`^work/${jobId}/${uid}/1/audio\\.[a-z0-9]+$`))
     expect(new Set(keys).size).toBe(keys.length)
   })
 
@@ -230,11 +231,12 @@ describe.each(['subtitles', 'analyze'] as const)('%s', (kind) => {
     expect(kinds[kind].params.safeParse(params).success).toBe(isValid)
   })
 
-  test('the temporary keys of two lives, and of two jobs, are apart', () => {
-    const keys = (more: { jobId?: string; uid?: string }) =>
+  test('the temporary keys of two lives, two jobs and two generations are apart', () => {
+    const keys = (more: { jobId?: string; uid?: string; generation?: number }) =>
       planOf(kind).temporaryKeys({ ...of(kind), ...more })
     expect(keys({}).filter((key) => keys({ uid: 'b'.repeat(20) }).includes(key))).toEqual([])
     expect(keys({}).filter((key) => keys({ jobId: 'other' }).includes(key))).toEqual([])
+    expect(keys({}).filter((key) => keys({ generation: 2 }).includes(key))).toEqual([])
   })
 })
 

@@ -311,6 +311,7 @@ function isLegal({ job, plan }: Pick<State, 'job' | 'plan'>): boolean {
 const inputOf = (job: Job) => ({
   jobId: job.jobId,
   uid: job.uid,
+  generation: job.generation,
   settings: job.settings,
   outputsBucket: 'outputs',
   results: {},

@@ -6,7 +6,7 @@ import { createArns } from '../../local/ecs/arns.ts'
 import { pickProviders } from '../../local/ecs/capacity.ts'
 import { systemClock } from '../../local/ecs/clock.ts'
 import { createPublisher } from '../../local/ecs/events.ts'
-import { createFaults, faultSchema } from '../../local/ecs/faults.ts'
+import { faultSchema } from '../../local/ecs/faults.ts'
 import { pageOf } from '../../local/ecs/pages.ts'
 import { processMark } from '../../local/ecs/proc.ts'
 import type { TokenRecord } from '../../local/ecs/records.ts'
@@ -14,6 +14,7 @@ import { ecsSettingsSchema, fargateTimeline, timelineAt } from '../../local/ecs/
 import { openStore } from '../../local/ecs/store.ts'
 import { take } from '../../local/ecs/throttle.ts'
 import { fingerprintOf, judgeToken } from '../../local/ecs/tokens.ts'
+import { createFaults } from '../../local/faults.ts'
 
 describe('token bucket', () => {
   const size = { burst: 2, perSecond: 10 }

@@ -31,6 +31,13 @@ const choices = {
   'prod, endpoints and internet': ['prod', { NETWORK: 'endpoints', NETWORK_INTERNET: 'true' }],
   'prod, nat': ['prod', { NETWORK: 'nat', NAT_GATEWAYS: 'per-zone' }],
   'prod, existing network': ['prod', { NETWORK: 'existing', ...existing }],
+  'prod, models': [
+    'prod',
+    {
+      NETWORK: 'endpoints',
+      BEDROCK_MODEL_ARNS: 'arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0',
+    },
+  ],
   'prod, load balancer': ['prod', { NETWORK: 'nat', ...balanced }],
   'prod, internal load balancer': [
     'prod',

@@ -4,7 +4,7 @@ import { h, part } from './dom.js'
 import { attemptsText } from './list.js'
 import { outputsPart } from './outputs.js'
 import { isFinished, outcomeMark, phaseMark, progressBar } from './phase.js'
-import { parentOf, stepsOf } from './steps.js'
+import { costOfChildren, parentOf, stepsOf } from './steps.js'
 import { moment, span } from './times.js'
 import { exact, usd } from './words.js'
 
@@ -95,7 +95,7 @@ const progressOf = (job) => !isFinished(job.phase) && progressBar(job)
 
 /** Side by side, like every reconciler: what is wanted, what is seen, why that differs, and when somebody looks again. */
 const stateFrom = (
-  { phase, spec, reason, message, taskArn, claim, progress, counts, settings, costUsd },
+  { phase, spec, reason, message, taskArn, claim, progress, counts, settings, costUsd, pipeline },
   until,
 ) => ({
   wanted: isFinished(phase)
@@ -115,7 +115,7 @@ const stateFrom = (
   finished: isFinished(phase),
   attempts: attemptsText({ phase, counts, settings }),
   lost: counts?.infra,
-  costUsd,
+  costUsd: pipeline ? costOfChildren(pipeline) : costUsd,
 })
 
 function stateOf({

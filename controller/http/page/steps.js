@@ -38,6 +38,10 @@ const rowsOf = ({ name, begunAt, endedAt, children }) =>
     ),
   )
 
+/** What the children of a pipeline have cost so far: its own record has no attempts that could. */
+export const costOfChildren = (pipeline) =>
+  pipeline.steps?.flatMap(({ children }) => children).reduce((sum, { costUsd = 0 }) => sum + costUsd, 0)
+
 const stateWords = { intended: 'to be made', put: 'under way' }
 
 const jobLink = (jobId) => h('a', { href: `#/jobs/${encodeURIComponent(jobId)}` }, jobId)
