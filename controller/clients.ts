@@ -1,5 +1,6 @@
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { ECRClient } from '@aws-sdk/client-ecr'
 import { ECSClient } from '@aws-sdk/client-ecs'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
@@ -48,7 +49,7 @@ export type Watch = {
   onThrottled?: (service: Service) => void
 }
 
-export type Service = 'dynamodb' | 's3' | 'sqs' | 'ecs' | 'transcribe' | 'logs'
+export type Service = 'dynamodb' | 's3' | 'sqs' | 'ecs' | 'ecr' | 'transcribe' | 'logs'
 
 export type Clients = ReturnType<typeof createClients>
 
@@ -70,6 +71,8 @@ export function createClients(configuration: Configuration, watch: Watch = {}) {
   const sqs = new SQSClient({ ...common, requestHandler: timeouts(longPollTimeoutMs) })
   // One send is one call: retries of the SDK would spend RunTask's bucket unseen, so the launch protocol does its own.
   const ecs = new ECSClient({ ...common, requestHandler: http, maxAttempts: 1 })
+  // A launch waits for the answer, and goes on without one.
+  const ecr = new ECRClient({ ...common, requestHandler: http, maxAttempts: 2 })
   // Its LimitExceeded is repeated by the SDK as if it were a throttle; whether and when to ask again is ours to say.
   const transcribe = new TranscribeClient({ ...common, requestHandler: http, maxAttempts: 1 })
   const logs = new CloudWatchLogsClient({ ...common, requestHandler: http })
@@ -81,6 +84,7 @@ export function createClients(configuration: Configuration, watch: Watch = {}) {
   s3.middlewareStack.add(requestsOf('s3'), around)
   sqs.middlewareStack.add(requestsOf('sqs'), around)
   ecs.middlewareStack.add(requestsOf('ecs'), around)
+  ecr.middlewareStack.add(requestsOf('ecr'), around)
   transcribe.middlewareStack.add(requestsOf('transcribe'), around)
   logs.middlewareStack.add(requestsOf('logs'), around)
   return {
@@ -91,10 +95,11 @@ export function createClients(configuration: Configuration, watch: Watch = {}) {
     s3,
     sqs,
     ecs,
+    ecr,
     transcribe,
     logs,
     destroy(): void {
-      for (const client of [dynamoDb, s3, sqs, ecs, transcribe, logs]) client.destroy()
+      for (const client of [dynamoDb, s3, sqs, ecs, ecr, transcribe, logs]) client.destroy()
     },
   }
 }

@@ -37,6 +37,7 @@ export type LoopPorts = {
   randomId: ReconcilePorts['randomId']
   headInput: ReconcilePorts['headInput']
   deleteOutputs: ReconcilePorts['deleteOutputs']
+  deleteSource: ReconcilePorts['deleteSource']
   outputsBucket: string
   /** Deletes events that were kept as evidence. */
   deleteEvents: (receipts: readonly string[]) => Promise<void>

@@ -14,6 +14,10 @@ export type Policy = {
   visibilityGraceMs: number
   /** Task definitions of our own: their roles are for our workers, and not for what users want to run. */
   reservedFamilies: readonly string[]
+  /** By which peers reach tasks that seed; absent: there are no such tasks. */
+  seedingPort?: number | undefined
+  /** The only one that inputs are deleted from. */
+  uploadsBucket: string
 }
 
 export const policyOf = (configuration: Configuration): Policy => ({
@@ -22,7 +26,13 @@ export const policyOf = (configuration: Configuration): Policy => ({
   maxVcpu: configuration.MAX_VCPU,
   queues: { [specDefaults.queue]: {}, ...configuration.QUEUES },
   visibilityGraceMs: configuration.VISIBILITY_GRACE_S * 1000,
-  reservedFamilies: [configuration.WORKER_TASK_DEFINITION, configuration.INTERNET_TASK_DEFINITION],
+  reservedFamilies: [
+    configuration.WORKER_TASK_DEFINITION,
+    configuration.INTERNET_TASK_DEFINITION,
+    configuration.SEEDING_TASK_DEFINITION,
+  ],
+  seedingPort: configuration.SEEDING_PORT,
+  uploadsBucket: configuration.UPLOADS_BUCKET,
 })
 
 /** The most vCPUs that a job of this queue can ever have. */

@@ -4,6 +4,7 @@ import { recordLimits } from '../schemas/limits.ts'
 import type { Pacer } from './admit/pacer.ts'
 import type { Clock } from './clock.ts'
 import type { Costs } from './costs.ts'
+import { isSourceDue } from './reconcile/decide.ts'
 import { childSeen, lookAtParent } from './reconcile/family.ts'
 import type { Memory } from './reconcile/memory.ts'
 import { hasEnded } from './reconcile/pipeline.ts'
@@ -134,6 +135,10 @@ async function checkRecord(item: Item, stored: Stored, ports: SweepPorts): Promi
     case 'accepted': {
       const { job } = stored
       if (hasEnded(job) && job.fence === undefined) {
+        if (isSourceDue(job)) {
+          ports.wake(jobId)
+          return false
+        }
         const endMs = Date.parse(job.finishedAt ?? job.acceptedAt) + job.settings.ttlAfterFinished * 1000
         if (ports.clock.nowMs() < endMs || (await isKept(job, ports))) return false
         for (const jobId of childrenOf(job)) await buryChild(jobId, job, ports)

@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts'
 import type { Leading, Term } from './election.ts'
 import type { QueueUrls } from './infrastructure.ts'
 import { type HandlerPorts, handleJobMessage, handleTaskEvent } from './intake/handlers.ts'
-import { headInput, headMetadata, type S3 } from './intake/heads.ts'
+import { headInput, headUpload, type S3 } from './intake/heads.ts'
 import { type ConsumerOptions, consume, deleteMessages, type Sqs } from './intake/queue.ts'
 import type { UploadRules } from './intake/uploads.ts'
 import type { Logger } from './log.ts'
@@ -18,17 +18,19 @@ import { NotLeading } from './not-leading.ts'
 import { policyOf, vcpuCeiling } from './policy.ts'
 import { createMemory, type Memory } from './reconcile/memory.ts'
 import { createEcsRunner, type Ecs } from './run/ecs.ts'
+import { createImageChecker, type Ecr } from './run/images.ts'
 import { createRunner } from './run/runner.ts'
 import { createTranscribeRunner, type Transcribe } from './run/transcribe.ts'
 import { createControlStore } from './store/control.ts'
 import { createJobStore, type Dynamo, type JobStore } from './store/jobs.ts'
-import { deleteObjects } from './store/objects.ts'
+import { deleteObjects, deleteSource } from './store/objects.ts'
 
 /** The services as one term of one leader reaches them. */
 export type TermClients = {
   dynamo: Dynamo
   sqs: Sqs
   ecs: Ecs
+  ecr: Ecr
   s3: S3
   transcribe: Transcribe
   destroy(): void
@@ -125,7 +127,14 @@ function createTermLoop(
   return createLoop({
     jobs,
     runner: createRunner(
-      createEcsRunner(clients.ecs, configuration.CLUSTER, clock.nowMs),
+      createEcsRunner(
+        clients.ecs,
+        configuration.CLUSTER,
+        clock.nowMs,
+        createImageChecker(clients.ecr, configuration.AWS_REGION, clock.nowMs, (image, why) =>
+          log.warn({ image, why }, 'ECR cannot be asked whether this image exists; it is launched unseen'),
+        ),
+      ),
       createTranscribeRunner(clients.transcribe, createPacer(callRates.getTranscription, clock), clock),
     ),
     memory,
@@ -147,6 +156,7 @@ function createTermLoop(
       workerFamilies: {
         media: configuration.WORKER_TASK_DEFINITION,
         internet: configuration.INTERNET_TASK_DEFINITION,
+        seeding: configuration.SEEDING_TASK_DEFINITION,
       },
       workerContainer: configuration.WORKER_CONTAINER,
     },
@@ -157,6 +167,7 @@ function createTermLoop(
     headInput: (input) => headInput(clients.s3, input),
     outputsBucket: configuration.OUTPUTS_BUCKET,
     deleteOutputs: (keys) => deleteObjects(clients.s3, configuration.OUTPUTS_BUCKET, keys),
+    deleteSource: (input) => deleteSource(clients.s3, input),
     deleteEvents: (receipts) => deleteMessages(clients.sqs, urls.taskEvents, receipts),
     publish: createControlStore(clients.dynamo, configuration.CONTROL_TABLE).writeStatus,
     leader: { id: ports.id, mode: 'leader', since: new Date(clock.nowMs()).toISOString() },
@@ -174,7 +185,11 @@ export const uploadRules = ({
   DEFAULT_KIND: kind,
   EVENTBRIDGE_KEYS,
   UPLOAD_TRIGGERS: triggers,
+  UPLOADS_BUCKET,
+  OUTPUTS_BUCKET,
 }: Configuration): UploadRules => ({
+  // Where one bucket is both, what lies in it is an upload.
+  ...(OUTPUTS_BUCKET === UPLOADS_BUCKET ? {} : { outputsBucket: OUTPUTS_BUCKET }),
   triggers,
   defaultKind: isUploadKind(kind) ? kind : undefined,
   eventBridgeKeys: EVENTBRIDGE_KEYS,
@@ -193,7 +208,7 @@ function startConsumers(
     rules: uploadRules(configuration),
     installation: configuration.INSTALLATION,
     clock,
-    metadataOf: (input) => headMetadata(s3, input),
+    headUpload: (input) => headUpload(s3, input),
     wake: loop.wake,
     count: loop.countIntake,
   }

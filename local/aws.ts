@@ -7,6 +7,7 @@ import { CannotStart } from './cannot-start.ts'
 import { localAccountId, localCredentials, secretFor } from './credentials.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createDynamoDb } from './dynamodb.ts'
+import { createEcr } from './ecr/index.ts'
 import { createEcs, ecsSettingsSchema } from './ecs/index.ts'
 import { startGateway } from './gateway.ts'
 import { createLogs } from './logs.ts'
@@ -127,6 +128,13 @@ const openServices = async (
     sqs,
     s3,
     ecs,
+    ecr: await createEcr({
+      dataDir: join(dataDir, 'ecr'),
+      region,
+      accountId: localAccountId,
+      nowMs: Date.now,
+      log: log.child({ service: 'ecr' }),
+    }),
     transcribe,
     logs: createLogs(
       join(dataDir, 'ecs', 'logs'),

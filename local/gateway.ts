@@ -17,6 +17,7 @@ export type Services = {
     /** Faults and looks inside: `/_local/...`, asked by tests and people. */
     control(method: string, path: string, input: unknown): Answer
   }
+  ecr: { call(action: string, input: unknown): Promise<Answer> }
   logs: { call(action: string, input: unknown): Promise<Answer> }
   transcribe: {
     call(action: string, input: unknown): Promise<Answer>
@@ -142,6 +143,8 @@ const protocols = {
   // 1 MiB of messages, each character of which may be escaped.
   AmazonSQS: { maxBytes: 8 * mebibyte, version: '1.0' },
   AmazonEC2ContainerServiceV20141113: { maxBytes: mebibyte, version: '1.1' },
+  // Manifests of images have at most 4 MiB, and are escaped.
+  AmazonEC2ContainerRegistry_V20150921: { maxBytes: 8 * mebibyte, version: '1.1' },
   Logs_20140328: { maxBytes: mebibyte, version: '1.1' },
   Transcribe: { maxBytes: mebibyte, version: '1.1' },
 } as const
@@ -174,6 +177,8 @@ const byTarget = async (
     }
     case 'AmazonEC2ContainerServiceV20141113':
       return sendJson(response, await services.ecs.call(action, input), version)
+    case 'AmazonEC2ContainerRegistry_V20150921':
+      return sendJson(response, await services.ecr.call(action, input), version)
     case 'Logs_20140328':
       return sendJson(response, await services.logs.call(action, input), version)
     case 'Transcribe':

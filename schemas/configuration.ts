@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isUploadKind, uploadKinds } from './kinds/index.ts'
 import { installationPattern, queueNamePattern } from './limits.ts'
 import { defaultPrices, fargatePricesSchema } from './prices.ts'
+import { privateSourcesText } from './private-sources.ts'
 import { resourceNames, workerContainer } from './resources.ts'
 import { triggersSchema } from './triggers.ts'
 
@@ -98,6 +99,23 @@ const shared = {
     .min(1)
     .default(names.internetFamily)
     .describe('Task definition family of the worker for kinds that need the internet.'),
+  SEEDING_TASK_DEFINITION: z
+    .string()
+    .min(1)
+    .default(names.seedingFamily)
+    .describe('Task definition family of the worker that seeds torrents.'),
+  SEEDING_PORT: z.coerce
+    .number({ error: 'must be a port number' })
+    .int({ error: 'must be a port number' })
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe(
+      'Port that peers reach tasks of kind seed by. Absent: there are none. 0, only on one machine: any free one.',
+    ),
+  PRIVATE_SOURCES: privateSourcesText.describe(
+    'Addresses that are not public, and that jobs may be given as sources all the same: 10.1.0.0/16, 127.0.0.1:8080, [fd12::]/32, separated by commas. Never link-local ones, where credentials are handed out.',
+  ),
   WORKER_CONTAINER: z.string().min(1).default(workerContainer).describe('Container of the worker in it.'),
   LOG_GROUP: z.string().min(1).default(names.logGroup).describe('CloudWatch log group of the tasks.'),
 }
@@ -144,6 +162,14 @@ const controller = {
     .enum(['ENABLED', 'DISABLED'])
     .optional()
     .describe('Whether tasks that need the internet get a public address. Empty: ASSIGN_PUBLIC_IP.'),
+  SEEDING_SUBNETS: list.describe('Subnets of tasks that seed. Empty: INTERNET_SUBNETS.'),
+  SEEDING_SECURITY_GROUPS: list.describe(
+    'Security groups of tasks that seed, where SEEDING_PORT is open. Empty: INTERNET_SECURITY_GROUPS.',
+  ),
+  SEEDING_ASSIGN_PUBLIC_IP: z
+    .enum(['ENABLED', 'DISABLED'])
+    .optional()
+    .describe('Whether tasks that seed get a public address. Empty: INTERNET_ASSIGN_PUBLIC_IP.'),
   FARGATE_PRICES: json(fargatePricesSchema)
     .default(defaultPrices)
     .describe(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { privateSourcesSchema } from './private-sources.ts'
 
 /**
  * The contract between controller and worker: what a task finds in its environment. It stays short, because RunTask
@@ -23,6 +24,16 @@ export const taskEnvironmentSchema = z.object({
     .url()
     .optional()
     .describe('Set by ECS: where the task learns its own ARN.'),
+  PRIVATE_SOURCES: privateSourcesSchema.describe(
+    'Addresses that are not public and may be reached all the same, as the operator decided.',
+  ),
+  SEEDING_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe('Port that peers reach a seeding task by; 0: any free one.'),
   WORK_DIR: z.string().min(1).default('/tmp').describe('Scratch folder.'),
   FFMPEG_PATH: z
     .string()

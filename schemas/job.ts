@@ -61,6 +61,7 @@ const outcomeSchema = extensible({
   class: z.enum(outcomeClasses).describe('How it ended.'),
   exitCode: z.number().int().optional().describe('Exit code of the container, where one is known.'),
   stopCode: z.string().optional().describe('Stop code of ECS.'),
+  code: z.string().max(64).optional().describe('Error code of the worker, where it told one.'),
   reason: message.describe('Why, in words.'),
 })
 export type Outcome = z.infer<typeof outcomeSchema>
@@ -75,6 +76,11 @@ export const attemptSchema = extensible({
   memory: count.describe('MiB.'),
   ephemeralStorage: count.optional().describe('GiB of disk; absent: the 20 that every task has.'),
   architecture: z.enum(architectures).optional().describe('Of the task definition. Absent: x86_64.'),
+  imageDigest: z
+    .string()
+    .max(128)
+    .optional()
+    .describe('Of a container job: the image of its container, where ECR could be asked before the launch.'),
   audioS: z
     .number()
     .optional()
@@ -223,6 +229,12 @@ const controllerAttributes = {
     .max(recordLimits.historyKept)
     .describe('The last transitions, oldest first.'),
   result: z.record(z.string(), z.unknown()).optional().describe('What the kind returned.'),
+  source: z
+    .enum(['deleting', 'deleted', 'replaced', 'notAllowed'])
+    .optional()
+    .describe(
+      'Of a job that deletes its input after success: what became of that. replaced: another object has its key by now, and stays. notAllowed: the controller may not delete it.',
+    ),
   costUsd: z
     .number()
     .optional()

@@ -7,13 +7,21 @@ export const fileRoles = [
   'init',
   'segment',
   'poster',
+  'thumbnail',
+  'storyboard',
+  'download',
   'metadata',
   'audio',
+  'preview',
+  'peaks',
+  'waveform',
   'subtitles',
   'scenes',
   'picture',
   'summary',
   'page',
+  'torrent',
+  'magnet',
 ] as const
 export type FileRole = (typeof fileRoles)[number]
 
@@ -26,6 +34,10 @@ const manifestFileSchema = z.strictObject({
     .describe('SHA-256 of the content, lower-case hex.'),
   contentType: z.string().min(1).describe('Content type that it is served with.'),
   role: z.enum(fileRoles).describe('What the file is for.'),
+  by: z
+    .string()
+    .optional()
+    .describe('The job that has added the file to the outputs of this one. Absent: this job made it.'),
 })
 export type ManifestFile = z.infer<typeof manifestFileSchema>
 
@@ -37,6 +49,12 @@ export const manifestSchema = z
   .strictObject({
     schemaVersion: z.literal(1).describe('Form of this file.'),
     jobId: z.string().describe('The job.'),
+    parent: z
+      .string()
+      .optional()
+      .describe(
+        '<jobId>/<uid> of the pipeline that the job is a step of; its steps are other jobs in every generation.',
+      ),
     kind: z.string().describe('What the job does.'),
     fence: z.string().describe('uid/attempt/launch of the task that produced the files.'),
     finishedAt: z.iso.datetime().describe('When everything was uploaded.'),

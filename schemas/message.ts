@@ -18,14 +18,48 @@ export const jobRequestSchema = z
       .max(256)
       .optional()
       .describe('Instead of an id: the same key and body again is the same job.'),
-    kind: z.string().min(1).max(32).describe('What the job does.'),
+    kind: z.string().min(1).max(32).optional().describe('What the job does.'),
+    url: z
+      .string()
+      .max(2000)
+      .optional()
+      .describe('Instead of kind and spec.input: the address of a stream, to be recorded.'),
     spec: specSchema.default({}),
   })
   .refine((request) => request.jobId === undefined || request.idempotencyKey === undefined, {
     error: 'must have jobId or idempotencyKey, not both',
     path: ['idempotencyKey'],
   })
+  .refine((request) => request.kind !== undefined || request.url !== undefined, {
+    error: 'must be given: a text',
+    path: ['kind'],
+  })
+  .refine(({ url, kind, spec }) => url === undefined || ((kind ?? 'record') === 'record' && !spec.input), {
+    error: 'stands for kind record and spec.input.url: leave those out, or write them instead of it',
+    path: ['url'],
+  })
+  .transform(({ kind, url, spec, ...ids }) => ({ ...ids, ...jobOf({ kind, url, spec }) }))
   .describe('A job, asked for by message or POST.')
+
+type Asked<S> = { kind?: string | undefined; url?: string | undefined; spec: S }
+
+const jobOf = <S extends object>({ kind, url, spec }: Asked<S>) =>
+  url === undefined
+    ? { kind: kind ?? '', spec }
+    : { kind: kind ?? 'record', spec: { ...spec, input: { url } } }
+
+/** Kind and spec of a request as it came, where they can be told: with what its `url` stands for. */
+export const jobOfRequest = ({
+  kind,
+  url,
+  spec,
+}: Record<string, unknown>): { kind: unknown; spec: unknown } =>
+  typeof url === 'string' && kind === undefined && (spec === undefined || isMap(spec))
+    ? jobOf({ url, spec: spec ?? {} })
+    : { kind, spec }
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export type JobRequest = z.infer<typeof jobRequestSchema>
 

@@ -15,6 +15,7 @@ export type Target =
   | 'outputsWork'
   | 'accessChecks'
   | 'taskDefinitions'
+  | 'repositories'
   | 'tasks'
   | 'taskRoles'
   | 'transcriptions'
@@ -79,7 +80,7 @@ export const awsActions = {
       ],
     },
     { on: 'jobsDlq', actions: ['sqs:GetQueueUrl', 'sqs:SendMessage'] },
-    { on: 'uploadsObjects', actions: ['s3:GetObject', 's3:PutObject'] },
+    { on: 'uploadsObjects', actions: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'] },
     { on: 'uploadsBucket', actions: ['s3:ListBucket'], why: honestMissing },
     { on: 'outputsObjects', actions: ['s3:GetObject'] },
     { on: 'outputsWork', actions: ['s3:DeleteObject'] },
@@ -100,6 +101,16 @@ export const awsActions = {
     {
       on: 'everything',
       actions: ['ecs:DescribeTaskDefinition'],
+      why: 'AWS has no permission by resource for it',
+    },
+    {
+      on: 'repositories',
+      actions: ['ecr:DescribeImages'],
+      why: 'containers of users may have their images in any of them; it tells digests and reads no layer',
+    },
+    {
+      on: 'everything',
+      actions: ['ecr:DescribePullThroughCacheRules'],
       why: 'AWS has no permission by resource for it',
     },
     {
@@ -129,10 +140,27 @@ export const awsActions = {
     workerWrites,
     { on: 'uploadsObjects', actions: ['s3:GetObject', 's3:GetObjectVersion'] },
     { on: 'uploadsBucket', actions: ['s3:ListBucket'], why: honestMissing },
+    {
+      on: 'outputsObjects',
+      // What a job published before and does not make any more is deleted when it runs again.
+      actions: ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload', 's3:DeleteObject'],
+    },
+    { on: 'outputsBucket', actions: ['s3:ListBucket'], why: honestMissing },
+  ],
+  /** It reads what media reads, and writes nothing but its manifest. */
+  seeding: [
+    workerWrites,
+    { on: 'uploadsObjects', actions: ['s3:GetObject', 's3:GetObjectVersion'] },
+    { on: 'uploadsBucket', actions: ['s3:ListBucket'], why: honestMissing },
+    { on: 'outputsObjects', actions: ['s3:GetObject', 's3:PutObject'] },
+    { on: 'outputsBucket', actions: ['s3:ListBucket'], why: honestMissing },
+  ],
+  internet: [
+    workerWrites,
+    // A recording goes on in the playlist that an earlier attempt has written.
     { on: 'outputsObjects', actions: ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'] },
     { on: 'outputsBucket', actions: ['s3:ListBucket'], why: honestMissing },
   ],
-  internet: [workerWrites, { on: 'outputsObjects', actions: ['s3:PutObject', 's3:AbortMultipartUpload'] }],
 } as const satisfies Record<string, readonly Permission[]>
 
 export type Role = keyof typeof awsActions
@@ -156,7 +184,7 @@ const otherNames: Readonly<Record<string, string>> = {
 
 /**
  * The permission that one call needs, by the name of its API operation (service authorization reference).
- * @param service prefix of IAM: dynamodb, s3, sqs, ecs, transcribe, logs, bedrock
+ * @param service prefix of IAM: dynamodb, s3, sqs, ecs, ecr, transcribe, logs, bedrock
  * @param hasVersion whether the request names a version of an object
  */
 export function permissionFor(service: string, operation: string, hasVersion = false): string {

@@ -13,7 +13,7 @@ export type Pipeline = {
   /** What the pipeline returns, once all steps have ended. */
   result(of: StepInput): Record<string, unknown>
   /** Keys in the outputs bucket that are deleted in every outcome. */
-  temporaryKeys(of: Pick<StepInput, 'jobId' | 'uid' | 'generation' | 'settings'>): readonly string[]
+  temporaryKeys(of: Pick<StepInput, 'jobId' | 'uid' | 'generation' | 'settings' | 'split'>): readonly string[]
 }
 
 export type Step = {
@@ -37,6 +37,8 @@ export type StepInput = {
   generation: number
   settings: Settings
   outputsBucket: string
+  /** What the task of a job that was split has found out. */
+  split?: Readonly<Record<string, unknown>> | undefined
   /** What the children of earlier steps returned, by step, in their order; of a child that was let fail: undefined. */
   results: Readonly<Record<string, readonly (Record<string, unknown> | undefined)[]>>
 }
@@ -78,6 +80,10 @@ export type StepRecord = z.infer<typeof stepSchema>
 /** What the record of a pipeline keeps of its children. */
 export const pipelineStateSchema = extensible({
   steps: z.array(stepSchema).max(20).describe('The steps that have begun, in their order.'),
+  split: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('Of a job whose own task found its work too much for one: what it found out.'),
   stopping: extensible({
     reason: z.enum(['Cancel', 'DeadlineExceeded', 'ChildFailed']).describe('Why.'),
     at: z.iso.datetime().describe('When it was decided.'),

@@ -27,14 +27,18 @@ const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
 /** A presigned URL is a credential, so its query never reaches a message or a log. */
 export const maskSecrets = (text: string): string =>
   text
-    .replace(/([?&](?:X-Amz-[A-Za-z-]+|Signature|AWSAccessKeyId)=)[^&\s"']*/gi, '$1***')
+    .replace(
+      /([?&](?:X-Amz-[A-Za-z-]+|AWSAccessKeyId|[\w-]*(?:signature|token|secret|passwo?r?d|credential|auth|api_?key|hdnea|hdnts|\bsig))=)[^&\s"']*/gi,
+      '$1***',
+    )
     .replace(/(\/\/[^/:@\s]+:)[^@\s/]+@/g, '$1***@')
 
 const shown = (value: unknown, field: string): string => {
   if (secretName.test(field) && value !== undefined) return '***'
   const text = value === undefined ? 'nothing' : JSON.stringify(value)
   const masked = maskSecrets(
-    text.replace(
+    // What stands in the query of an address that somebody gave us may be anything.
+    (/(^|\.)url$/.test(field) ? text.replace(/\?[^"]*/g, '?***') : text).replace(
       /("[^"]*(?:token|secret|password|credential|authorization|access_?key|signature)[^"]*":)"[^"]*"/gi,
       '$1"***"',
     ),

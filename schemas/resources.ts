@@ -18,6 +18,7 @@ export const resourceNames = (prefix = '') =>
     cluster: `${prefix}jobs`,
     workerFamily: `${prefix}worker`,
     internetFamily: `${prefix}worker-internet`,
+    seedingFamily: `${prefix}worker-seeding`,
     controllerFamily: `${prefix}controller`,
     logGroup: `${prefix}tasks`,
     controllerLogGroup: `${prefix}controller`,
@@ -64,6 +65,7 @@ export const noImage = 'none'
 export const workerGroups = {
   media: { family: 'workerFamily', cpu: 2048, memoryMiB: 4096 },
   internet: { family: 'internetFamily', cpu: 256, memoryMiB: 512 },
+  seeding: { family: 'seedingFamily', cpu: 512, memoryMiB: 1024 },
 } as const satisfies Record<string, { family: keyof ResourceNames; cpu: number; memoryMiB: number }>
 
 export type WorkerGroup = keyof typeof workerGroups
@@ -83,6 +85,8 @@ export const workerTaskDefinition = (group: WorkerGroup, place: WorkerPlace) =>
         JOBS_TABLE: place.jobsTable,
         OUTPUTS_BUCKET: place.outputsBucket,
         AWS_REGION: place.region,
+        ...(place.privateSources === '' ? {} : { PRIVATE_SOURCES: place.privateSources }),
+        ...(group === 'seeding' ? { SEEDING_PORT: String(place.seedingPort ?? 0) } : {}),
       } satisfies Partial<Record<keyof typeof taskEnvironmentSchema.shape, string>>),
       // The most that Fargate gives (ECS API reference, ContainerDefinition), and all that a Spot warning leaves.
       stopTimeout: 120,
@@ -104,6 +108,10 @@ export type WorkerPlace = {
   outputsBucket: string
   logGroup: string
   region: string
+  /** As in the configuration: separated by commas, or empty. */
+  privateSources: string
+  /** Only of the group `seeding`, which there is only where a port was chosen. */
+  seedingPort: number | undefined
 }
 
 /** Variables as ECS wants them. */
@@ -150,3 +158,13 @@ export const uploadsNotification = { id: 'uploads-to-jobs', events: ['s3:ObjectC
 
 /** Files that the system itself writes next to outputs. */
 export const manifestName = 'manifest.json'
+
+/** Of every job whose outputs are there whole: the manifest is written last. Only where a trigger rule is about outputs. */
+export const outputsNotification = {
+  id: 'outputs-to-jobs',
+  events: uploadsNotification.events,
+  suffix: `/${manifestName}`,
+} as const
+
+/** Metadata of a manifest: the kind of its job, so that nobody has to read it to know. */
+export const manifestKindMetadata = 'kind'

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { extensible } from './extensible.ts'
 import { queueNamePattern, specBounds, specDefaults } from './limits.ts'
 import { parentPattern } from './pipeline.ts'
+import { sourceUrlSchema } from './source-url.ts'
 
 /** An integer within bounds that the message of a refusal names. */
 const whole = ({ min, max }: { min: number; max: number }) =>
@@ -37,11 +38,19 @@ export const inputSchema = z
       .max(1024)
       .optional()
       .describe('Version of the object, in a bucket that has versions.'),
-    url: z
-      .url({ protocol: /^https?$/ })
-      .max(2000)
+    bytes: z
+      .number({ error: 'must be a whole number of bytes' })
+      .int({ error: 'must be a whole number of bytes' })
+      .min(0, { error: 'must not be below 0' })
       .optional()
-      .describe('Address of the input, for kinds that read one.'),
+      .describe(
+        'Size of the object, by which the task is sized; found out by a HEAD request when absent, and known from the event of an upload.',
+      ),
+    url: sourceUrlSchema
+      .optional()
+      .describe(
+        'Address of the input, for kinds that read one: http, https, rtmp, rtmps, rtsp or rtsps, without user and password.',
+      ),
   })
   .refine((input) => (input.url === undefined) === (input.bucket !== undefined && input.key !== undefined), {
     error: 'must have either bucket and key, or url',
@@ -190,6 +199,12 @@ export const specSchema = z
       specBounds.ttlAfterFinishedS,
       `How long a finished job is kept. Default ${specDefaults.ttlAfterFinishedS}.`,
     ).optional(),
+    afterSuccess: z
+      .enum(['keep', 'delete'], { error: 'must be keep or delete' })
+      .optional()
+      .describe(
+        'What becomes of the input, an object in the uploads bucket, once the job has succeeded. Never deleted after a failure. Default: keep.',
+      ),
     suspend: z.boolean().optional().describe('true: stop and wait, without counting an attempt.'),
     cancel: z.boolean().optional().describe('true: end the job as Cancelled.'),
     labels: labelsSchema.optional().describe('Up to 20 names of your own.'),
@@ -243,6 +258,10 @@ export const settingsSchema = extensible({
   }).describe('Attempts and times.'),
   failurePolicy: z.array(policyRuleSchema).describe('Ordered rules for failures.'),
   ttlAfterFinished: resolved('Seconds that the finished job is kept.'),
+  afterSuccess: z
+    .literal('delete')
+    .optional()
+    .describe('delete: the input is deleted once the job has succeeded. Absent: it is kept.'),
   labels: z.record(z.string(), z.string()).describe('Names of the user.'),
   parent: z.string().optional().describe('Of a child: the pipeline that made it.'),
   stepResources: resourcesSchema

@@ -3,7 +3,13 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import type { FileRole, ManifestFile } from '../schemas/manifest.ts'
 import type { Input } from '../schemas/spec.ts'
@@ -12,6 +18,7 @@ import { WorkerError } from './errors.ts'
 import { type Patience, withPatience } from './patience.ts'
 
 export type StoredObject = { bytes: number; etag: string | undefined }
+export type StoredText = { text: string; etag: string }
 
 export type Storage = {
   /**
@@ -29,7 +36,13 @@ export type Storage = {
   openRange: (input: Input, range: { start: number; end: number }, signal: AbortSignal) => Promise<Readable>
   /** @throws WorkerError OUTPUT_FORBIDDEN, OUTPUT_BUCKET_MISSING, STORAGE_UNAVAILABLE */
   upload: (path: string, key: string, role: FileRole, signal: AbortSignal) => Promise<ManifestFile>
-  uploadText: (text: string, key: string, signal: AbortSignal) => Promise<void>
+  /** @param metadata what the object says of itself to whoever asks for its head */
+  uploadText: (
+    text: string,
+    key: string,
+    signal: AbortSignal,
+    metadata?: Readonly<Record<string, string>>,
+  ) => Promise<void>
   /**
    * Changes a small output that others may be changing at the same time.
    * @param edit is called again with what another one has written meanwhile; undefined leaves it as it is
@@ -37,6 +50,22 @@ export type Storage = {
    * @throws WorkerError like `download` and `upload`
    */
   editText: (key: string, edit: (text: string) => string | undefined, signal: AbortSignal) => Promise<string>
+  /** Deletes an output; one that is gone already is no error. @throws WorkerError like `upload` */
+  remove: (key: string, signal: AbortSignal) => Promise<void>
+  /** A small output, if there is one. @throws WorkerError like `download`, and INPUT_TOO_LARGE */
+  readText: (key: string, signal: AbortSignal) => Promise<StoredText | undefined>
+  /**
+   * Writes a small output over what was read, and over nothing else.
+   * @param over its etag; undefined: there was none
+   * @returns the etag that it has now; undefined: another one wrote meanwhile, and nothing was written
+   * @throws WorkerError like `upload`
+   */
+  replaceText: (
+    text: string,
+    key: string,
+    over: string | undefined,
+    signal: AbortSignal,
+  ) => Promise<string | undefined>
 }
 
 export type DownloadOptions = {
@@ -61,11 +90,14 @@ export const openStorage = (options: StorageOptions): Storage => ({
   inspect: (input, signal) => inspect(options, input, signal),
   openRange: (input, range, signal) => openRange(options, input, range, signal),
   upload: (path, key, role, signal) => upload(options, path, key, role, signal),
-  uploadText: (text, key, signal) =>
+  uploadText: (text, key, signal, metadata) =>
     storing(options, signal, () =>
-      put(options, key, Buffer.from(text), contentTypeOf(key), signal).then(() => undefined),
+      put(options, key, Buffer.from(text), contentTypeOf(key), signal, { metadata }).then(() => undefined),
     ),
   editText: (key, edit, signal) => editText(options, key, edit, signal),
+  remove: (key, signal) => remove(options, key, signal),
+  readText: (key, signal) => readText(options, key, signal),
+  replaceText: (text, key, over, signal) => replaceText(options, text, key, over, signal),
 })
 
 const download = async (
@@ -215,17 +247,83 @@ const editText = async (
     if (edited === undefined || edited === text) return text
     try {
       await storing(options, signal, () =>
-        put(options, key, Buffer.from(edited), contentTypeOf(key), signal, etag),
+        put(options, key, Buffer.from(edited), contentTypeOf(key), signal, { etag }),
       )
       return edited
     } catch (thrown) {
-      const cause = thrown instanceof WorkerError ? thrown.cause : thrown
-      // 412: it is another one by now. 409: two were written at the same moment (S3 API reference, conditional writes).
-      const isOvertaken = [409, 412].includes(awsErrorOf(cause).status ?? 0)
-      if (!isOvertaken || tries + 1 >= editTries) throw thrown
+      if (!isOvertaken(thrown) || tries + 1 >= editTries) throw thrown
     }
   }
 }
+
+const remove = (options: StorageOptions, key: string, signal: AbortSignal): Promise<void> =>
+  storing(options, signal, async () => {
+    await options.client.send(new DeleteObjectCommand({ Bucket: options.outputsBucket, Key: key }), {
+      abortSignal: signal,
+    })
+  })
+
+/** A text is held in memory whole; the manifest of a day in segments of two seconds is a tenth of this. */
+const textBytes = 100 * 1024 * 1024
+
+const readText = async (
+  options: StorageOptions,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredText | undefined> => {
+  try {
+    return await reading(options, signal, async () => {
+      const {
+        Body: body,
+        ETag: etag,
+        ContentLength: bytes,
+      } = await options.client.send(new GetObjectCommand({ Bucket: options.outputsBucket, Key: key }), {
+        abortSignal: signal,
+      })
+      if (etag === undefined) throw new Error('S3 told no etag')
+      if ((bytes ?? 0) > textBytes) {
+        if (body instanceof Readable) body.destroy()
+        throw new WorkerError('INPUT_TOO_LARGE', `${key} has ${bytes} bytes, at most ${textBytes} are read`)
+      }
+      return { text: (await body?.transformToString()) ?? '', etag }
+    })
+  } catch (thrown) {
+    if (thrown instanceof WorkerError && thrown.code === 'INPUT_MISSING') return undefined
+    throw thrown
+  }
+}
+
+const replaceText = async (
+  options: StorageOptions,
+  text: string,
+  key: string,
+  over: string | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  try {
+    const { ETag: etag } = await storing(options, signal, () =>
+      options.client.send(
+        new PutObjectCommand({
+          Bucket: options.outputsBucket,
+          Key: key,
+          Body: text,
+          ContentType: contentTypeOf(key),
+          ...(over === undefined ? { IfNoneMatch: '*' } : { IfMatch: over }),
+        }),
+        { abortSignal: signal },
+      ),
+    )
+    if (etag === undefined) throw new WorkerError('INTERNAL_ERROR', 'S3 told no etag')
+    return etag
+  } catch (thrown) {
+    if (isOvertaken(thrown)) return undefined
+    throw thrown
+  }
+}
+
+/** 412: it is another one by now. 409: two were written at the same moment (S3 API reference, conditional writes). */
+const isOvertaken = (thrown: unknown): boolean =>
+  [409, 412].includes(awsErrorOf(thrown instanceof WorkerError ? thrown.cause : thrown).status ?? 0)
 
 /** Recorded etags come with quotes (HeadObject) and without (events). */
 const quoted = (etag: string): string => `"${etag.replaceAll('"', '')}"`
@@ -270,7 +368,10 @@ const put = async (
   content: Buffer,
   contentType: string,
   signal: AbortSignal,
-  etag?: string,
+  {
+    etag,
+    metadata,
+  }: { etag?: string | undefined; metadata?: Readonly<Record<string, string>> | undefined } = {},
 ): Promise<string> => {
   await client.send(
     new PutObjectCommand({
@@ -279,6 +380,7 @@ const put = async (
       Body: content,
       ContentType: contentType,
       ...(etag === undefined ? {} : { IfMatch: etag }),
+      ...(metadata === undefined ? {} : { Metadata: metadata }),
     }),
     { abortSignal: signal },
   )
@@ -341,6 +443,7 @@ const outputError = (thrown: unknown): WorkerError => {
 const contentTypes: Record<string, string> = {
   '.m3u8': 'application/vnd.apple.mpegurl',
   '.m4s': 'video/iso.segment',
+  '.ts': 'video/mp2t',
   '.mp4': 'video/mp4',
   '.jpg': 'image/jpeg',
   '.json': 'application/json',
@@ -351,6 +454,11 @@ const contentTypes: Record<string, string> = {
   '.m4a': 'audio/mp4',
   '.mp3': 'audio/mpeg',
   '.ogg': 'audio/ogg',
+  '.opus': 'audio/ogg',
+  '.wav': 'audio/wav',
+  '.png': 'image/png',
+  '.torrent': 'application/x-bittorrent',
+  '.txt': 'text/plain; charset=utf-8',
 }
 
 const contentTypeOf = (key: string): string =>

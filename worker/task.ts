@@ -7,15 +7,17 @@ import type { Report } from '../schemas/job.ts'
 import { recordLimits } from '../schemas/limits.ts'
 import type { Manifest } from '../schemas/manifest.ts'
 import { maskSecrets } from '../schemas/problems.ts'
-import { manifestName } from '../schemas/resources.ts'
+import { manifestKindMetadata, manifestName } from '../schemas/resources.ts'
 import type { Sender } from './aws.ts'
+import { type Ending, watchForEnd } from './ending.ts'
 import type { WorkerEnvironment } from './environment.ts'
 import { asWorkerError, WorkerError } from './errors.ts'
 import { type Heartbeat, heartbeatTimes, startHeartbeat } from './heartbeat.ts'
 import { readTaskArn } from './identity.ts'
 import type { Finished, KindHandler } from './kinds/handler.ts'
 import { loggable } from './log.ts'
-import { type JobRecord, openRecord, parseAssignment, type RetryOptions } from './record.ts'
+import { type JobRecord, openRecord, parseAssignment, type RetryOptions, type Standing } from './record.ts'
+import { findStale, removeStale } from './stale.ts'
 import type { Storage } from './storage.ts'
 
 export type TaskPorts = {
@@ -70,27 +72,23 @@ const claim = async (ports: TaskPorts): Promise<{ record: JobRecord; item: unkno
 
 const workOn = async (ports: TaskPorts, record: JobRecord, item: unknown): Promise<number> => {
   const { log, shutdown, nowMs } = ports
-  const ended = new AbortController()
-  const onShutdown = () => ended.abort(shutdown.reason)
-  shutdown.addEventListener('abort', onShutdown, { once: true })
-  if (shutdown.aborted) onShutdown()
-
+  const ending = watchForEnd(shutdown)
   const heartbeat = startHeartbeat({
     ...heartbeatTimes,
     nowMs,
     write: (progress) => record.progress(progress),
     writePatiently: (progress) =>
-      record.patientProgress(progress, patience(ports, patienceMs.confirm, ended.signal)),
-    onRefused: (error) => ended.abort(error),
+      record.patientProgress(progress, patience(ports, patienceMs.confirm, ending.signal)),
+    onRefused: (error) => ending.now(error),
     onMissed: (error) => log.warn(loggable(error), 'heartbeat missed'),
   })
-  const outcome = await inScratch(ports, (scratch) => carryOut(ports, item, scratch, heartbeat, ended.signal))
+  const outcome = await inScratch(ports, (scratch) => carryOut(ports, item, scratch, heartbeat, ending))
     .then((result): Outcome => ({ outcome: 'done', exitCode: exitCodes.done, result }))
     .catch((thrown: unknown) =>
-      failureOf(asWorkerError(ended.signal.aborted ? ended.signal.reason : thrown), log),
+      failureOf(asWorkerError(ending.signal.aborted ? ending.signal.reason : thrown), log),
     )
   await heartbeat.stop()
-  shutdown.removeEventListener('abort', onShutdown)
+  ending.close()
   return outcome.exitCode === exitCodes.fencedOut ? outcome.exitCode : tellController(ports, record, outcome)
 }
 
@@ -101,8 +99,8 @@ const carryOut = async (
   ports: TaskPorts,
   item: unknown,
   scratch: string,
-  heartbeat: Heartbeat,
-  signal: AbortSignal,
+  heartbeat: Heartbeat<Standing>,
+  { signal, inOrder }: Ending,
 ): Promise<Finished['result']> => {
   const { environment, handlers, nowMs, log } = ports
   const { kind: named, settings } = parseAssignment(item)
@@ -112,30 +110,44 @@ const carryOut = async (
   if (load === undefined) throw new WorkerError('KIND_UNKNOWN', kind)
   const [handler, storage] = await Promise.all([load(), ports.openStorage()])
   signal.throwIfAborted()
-  const { files, result } = await handler({
+  const { files, result, split } = await handler({
     settings,
     environment,
     storage,
     scratch,
     signal,
     tell: heartbeat.tell,
+    endInOrder: inOrder,
+    confirm: () => heartbeat.confirm(),
     nowMs,
     log,
   })
-  await heartbeat.confirm({ stage: 'publish', percent: 100 })
+  if (split !== undefined) {
+    log.info({ split }, 'split')
+    return { split }
+  }
   const manifest: Manifest = {
     schemaVersion: 1,
     jobId: environment.JOB_ID,
+    ...(settings.parent === undefined ? {} : { parent: settings.parent }),
     kind,
     fence: environment.FENCE,
     finishedAt: new Date(nowMs()).toISOString(),
     files,
   }
-  await storage.uploadText(
-    `${JSON.stringify(manifest, null, 2)}\n`,
-    `${settings.output}${manifestName}`,
-    signal,
-  )
+  const manifestKey = `${settings.output}${manifestName}`
+  const stale = await findStale(storage, manifestKey, manifest, settings.output, { signal, log })
+  await heartbeat.confirm({ stage: 'publish', percent: 100 })
+  if (stale.length > 0) {
+    // Before the new manifest: after a crash in between, the old one still names what is left, and the next attempt removes
+    // it. The other way round, nobody would know of it any more.
+    await removeStale(storage, stale, { signal, log })
+    // That may have taken its time, and the proof has to stand right before the manifest.
+    await heartbeat.confirm({ stage: 'publish', percent: 100 })
+  }
+  await storage.uploadText(`${JSON.stringify(manifest, null, 2)}\n`, manifestKey, signal, {
+    [manifestKindMetadata]: kind,
+  })
   log.info({ files: files.length }, 'manifest written')
   return result
 }

@@ -1,5 +1,5 @@
 import { isKindName, kinds } from '../../schemas/kinds/index.ts'
-import { type JobRequest, jobRequestSchema } from '../../schemas/message.ts'
+import { type JobRequest, jobOfRequest, jobRequestSchema } from '../../schemas/message.ts'
 import { parseSafely } from '../../schemas/parse-safely.ts'
 import { type Problem, problemsOf } from '../../schemas/problems.ts'
 import { requestJobId } from '../intake/messages.ts'
@@ -56,7 +56,9 @@ const contraryKeys = (body: unknown, headerKey: string | undefined): Problem[] =
     : []
 
 /** What is wrong with kind and spec, as the controller would find it; parameters also when something else is wrong too. */
-function jobProblems({ jobId, kind, spec }: Record<string, unknown>, policy: Policy): Problem[] {
+function jobProblems(body: Record<string, unknown>, policy: Policy): Problem[] {
+  const { jobId } = body
+  const { kind, spec } = jobOfRequest(body)
   const resolved = resolveSettings(typeof jobId === 'string' ? jobId : 'new', kind, spec, policy)
   switch (resolved.is) {
     case 'valid':

@@ -20,13 +20,19 @@ export function whyPipeline(job: Job, plan: Pipeline, nowMs: number): Reason {
       why: `Suspended with its children: waits for somebody to resume it, until its deadline at ${clock(deadline, nowMs)}`,
       until: deadline,
     }
-  if (!step) return { why: `Its first step, ${plan.steps[0].name}, begins in a moment`, until: 'soon' }
+  if (!step) {
+    const first = `its first step, ${plan.steps[0].name}, begins in a moment`
+    const why = job.pipeline?.split ? `Too much for one task, so it was split: ${first}` : sentenceCase(first)
+    return { why, until: 'soon' }
+  }
   const place = plan.steps.findIndex(({ name }) => name === step.name) + 1
   return {
     why: `Step ${place} of ${plan.steps.length}, ${step.name}: ${waitsFor(step)}; it has until ${clock(deadline, nowMs)}`,
     until: deadline,
   }
 }
+
+const sentenceCase = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1)
 
 const stopWords = {
   Cancel: 'it was cancelled',

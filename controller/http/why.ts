@@ -95,7 +95,7 @@ const healed: Reason = { why: 'Its phase was changed by hand and is put right', 
 function whyAccepted(job: Job, status: Status | undefined, nowMs: number, visibilityGraceMs: number): Reason {
   const { phase } = job
   if (isTerminal(phase)) return job.fence === undefined ? whyFinished(job) : healed
-  const plan = pipelineOf(job.kind)
+  const plan = pipelineOf(job)
   if (plan && phase !== 'Submitted') return whyPipeline(job, plan, nowMs)
   switch (phase) {
     case 'Submitted':
@@ -118,7 +118,9 @@ function whyFinished(job: Job): Reason {
   const { attempts: allowed } = job.settings.limits
   switch (job.reason) {
     case 'Done':
-      return { why: job.lastAttempt > 1 ? `Succeeded in attempt ${job.lastAttempt}` : 'Succeeded' }
+      return {
+        why: `Succeeded${job.lastAttempt > 1 ? ` in attempt ${job.lastAttempt}` : ''}${whySourceStays(job)}`,
+      }
     case 'Cancelled':
       return { why: 'Cancelled by the user' }
     case 'ParentEnded':
@@ -138,6 +140,23 @@ function whyFinished(job: Job): Reason {
       return { why: `Lost to the infrastructure ${times(job.counts.infra)}, more than allowed`, said }
     default:
       return { why: firstSentence(said ?? '') || `${job.phase}: ${job.reason}` }
+  }
+}
+
+/** Somebody asked for the deletion of the input, and it is still there. */
+function whySourceStays({ source }: Job): string {
+  switch (source) {
+    case 'replaced':
+      return '; its input was not deleted, because another object has that key by now'
+    case 'notAllowed':
+      return '; its input was not deleted, because the controller may not (s3:DeleteObject)'
+    case 'deleting':
+      return '; its input is being deleted'
+    case 'deleted':
+    case undefined:
+      return ''
+    default:
+      throw source satisfies never
   }
 }
 

@@ -7,9 +7,9 @@ import {
   workerAttributeNames,
 } from '../../schemas/job.ts'
 import { priorityBonusMs, recordLimits } from '../../schemas/limits.ts'
-import type { Pipeline } from '../../schemas/pipeline.ts'
 import { summaryOf } from '../../schemas/problems.ts'
-import type { Settings } from '../../schemas/spec.ts'
+import { isSizedByInput } from '../../schemas/sizes.ts'
+import type { Input, Settings } from '../../schemas/spec.ts'
 import { wishesOf } from '../../schemas/wishes.ts'
 import type { Policy } from '../policy.ts'
 import { pipelineOf, resumed } from '../reconcile/pipeline.ts'
@@ -17,18 +17,33 @@ import type { Item } from '../store/stored.ts'
 import { defaultSettings, hashSpec, type Resolved, resolveSettings } from './resolve.ts'
 
 /** What a HEAD request said about the input object. */
-export type InputSeen = { is: 'unknown' } | { is: 'present'; etag: string } | { is: 'missing' }
+export type InputSeen =
+  | { is: 'unknown' }
+  | { is: 'present'; etag: string; bytes?: number }
+  | { is: 'missing' }
 
 export type Acceptance = { change: Change; phase: 'Pending' | 'Failed'; reason: string; generation: number }
 
-/** The input to ask S3 about before accepting: an object whose etag and version nobody gave. */
-export function inputToCheck(item: Item, policy: Policy): { bucket: string; key: string } | undefined {
+/** An object to ask S3 about; where etag or version are named, only what is said of that very object counts. */
+export type InputToCheck = { bucket: string; key: string; etag?: string; versionId?: string }
+
+/**
+ * The input to ask S3 about before accepting: an object whose etag and version nobody gave, or whose size decides about
+ * that of the task and is not known. Events of uploads bring all of it.
+ */
+export function inputToCheck(item: Item, policy: Policy): InputToCheck | undefined {
   const resolved = resolveSettings(String(item.jobId), item.kind, item.spec, policy)
   if (resolved.is !== 'valid') return undefined
-  const { bucket, key, etag, versionId } = resolved.settings.input ?? {}
-  return bucket !== undefined && key !== undefined && etag === undefined && versionId === undefined
-    ? { bucket, key }
-    : undefined
+  const { kind = '', input = {} } = resolved.settings
+  const { bucket, key, etag, versionId, bytes } = input
+  if (bucket === undefined || key === undefined) return undefined
+  const isNamed = etag !== undefined || versionId !== undefined
+  if (isNamed && (bytes !== undefined || !isSizedByInput(kind))) return undefined
+  return {
+    ...{ bucket, key },
+    ...(etag === undefined ? {} : { etag }),
+    ...(versionId === undefined ? {} : { versionId }),
+  }
 }
 
 /**
@@ -46,16 +61,18 @@ export function accept(
   random: string,
 ): Acceptance {
   const jobId = String(item.jobId)
-  const resolved = resolveSettings(jobId, item.kind, item.spec, policy)
+  const resolved = resolveSettings(jobId, item.kind, item.spec, policy, (named) => withSeen(named, input))
   const verdict = judge(resolved, input)
   const now = new Date(nowMs).toISOString()
   const generation = (old?.generation ?? 0) + 1
-  const settings = withEtag(resolved.is === 'valid' ? resolved.settings : defaultSettings(jobId), input)
+  const settings = resolved.is === 'valid' ? resolved.settings : defaultSettings(jobId)
   const phase = verdict ? 'Failed' : 'Pending'
   const wishes = wishesOf(item.spec)
   const reason = verdict?.reason ?? (wishes.suspend ? 'Suspended' : 'Queued')
   const queueRank = nowMs - settings.priority * priorityBonusMs
   const entry = { at: now, phase, reason, ...(verdict ? { message: verdict.message } : {}) } as const
+  const carried = goesOn(old, settings, jobId, generation)
+  const isPipeline = pipelineOf({ kind: settings.kind ?? '', fence: undefined, ...carried }) !== undefined
   const attributes: Partial<ControllerAttributes> = {
     uid: old?.uid ?? makeUid(jobId, random),
     generation,
@@ -73,8 +90,8 @@ export function accept(
     history: [...(old?.history ?? []), entry].slice(-recordLimits.historyKept),
     acceptedAt: now,
     ...(typeof item.sequencer === 'string' ? { sequencer: item.sequencer } : {}),
-    ...goesOn(old, settings, jobId, generation),
-    ...(phase === 'Pending' && !wishes.suspend && !wishes.cancel && !planOf(settings)
+    ...carried,
+    ...(phase === 'Pending' && !wishes.suspend && !wishes.cancel && !isPipeline
       ? { backlogQueue: settings.queue, rank: queueRank }
       : {}),
     queueRank,
@@ -93,8 +110,6 @@ export function accept(
   }
 }
 
-const planOf = ({ kind = '' }: Settings): Pipeline | undefined => pipelineOf(kind)
-
 /**
  * A pipeline that had not succeeded and is asked for the same work again goes on with the step that had failed. Limits and
  * sizes may be others: that is what people change before they try again.
@@ -105,15 +120,18 @@ function goesOn(
   jobId: string,
   generation: number,
 ): Partial<Pick<ControllerAttributes, 'pipeline'>> {
-  const plan = planOf(settings)
-  if (!plan || !old?.pipeline || old.history.at(-1)?.phase === 'Succeeded') return {}
+  const { kind = '' } = settings
+  if (!old?.pipeline || old.history.at(-1)?.phase === 'Succeeded') return {}
+  const plan = pipelineOf({ kind, fence: undefined, pipeline: old.pipeline })
+  if (!plan) return {}
   return workOf(old.settings) === workOf(settings)
     ? { pipeline: resumed(old.pipeline, plan, { jobId, uid: old.uid }, generation) }
     : {}
 }
 
+/** The etag says which bytes they are; how many there are was not always written down. */
 const workOf = ({ kind, input, output, params }: Settings): string | undefined =>
-  stringify({ kind, input, output, params })
+  stringify({ kind, input: input && { ...input, bytes: undefined }, output, params })
 
 /** A revision that somebody else wrote may be anything; one that cannot grow would make every condition on it worthless. */
 const revisionOf = ({ revision }: Item): number =>
@@ -141,7 +159,12 @@ function judge(resolved: Resolved, input: InputSeen): { reason: string; message:
   return undefined
 }
 
-const withEtag = (settings: Settings, input: InputSeen): Settings =>
-  input.is === 'present' && settings.input
-    ? { ...settings, input: { ...settings.input, etag: input.etag } }
-    : settings
+/** What was named wins over what was seen; an object that was named by its version is known by that. */
+const withSeen = (named: Input, seen: InputSeen): Input =>
+  seen.is !== 'present'
+    ? named
+    : {
+        ...(named.versionId === undefined ? { etag: seen.etag } : {}),
+        ...(seen.bytes === undefined ? {} : { bytes: seen.bytes }),
+        ...named,
+      }

@@ -2,10 +2,11 @@ import type { Clock } from '../clock.ts'
 import type { Memory } from '../reconcile/memory.ts'
 import { lookAt, type RawTask } from '../run/answers.ts'
 import type { JobStore } from '../store/jobs.ts'
+import type { UploadHead } from './heads.ts'
 import { parseEvent, parseMessage } from './messages.ts'
 import type { Handled } from './queue.ts'
 import { submit } from './records.ts'
-import { type UploadRules, type UploadSubmission, withMetadata } from './uploads.ts'
+import { isMeant, type UploadRules, withHead } from './uploads.ts'
 
 export type ReceivedMessage = {
   Body?: string | undefined
@@ -19,8 +20,8 @@ export type HandlerPorts = {
   rules: UploadRules
   installation: string
   clock: Clock
-  /** What the user said of an object when uploading it; nothing, where S3 does not tell. */
-  metadataOf: (input: { bucket: string; key: string }) => Promise<Readonly<Record<string, string>>>
+  /** What an upload says of itself; nothing, where S3 does not tell. */
+  headUpload: (input: { bucket: string; key: string }) => Promise<UploadHead>
   wake: (jobId: string) => void
   /** Counts what became of a message. */
   count: (result: string) => void
@@ -35,7 +36,12 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
       ports.count(`ignored${command.why}`)
       continue
     }
-    const whole = command.upload ? await withItsMetadata(command, ports) : command
+    const head = command.upload ? await ports.headUpload(command.spec.input) : undefined
+    if (command.upload && head !== undefined && !isMeant(command, head)) {
+      ports.count('ignoredOtherKind')
+      continue
+    }
+    const whole = command.upload && head !== undefined ? withHead(command, head) : command
     const result = await submit(whole, ports.jobs, ports.clock.nowMs())
     if (result === 'conflict')
       return rubbish(
@@ -46,13 +52,6 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
     ports.wake(command.jobId)
   }
   return parsed.rubbish === undefined ? { is: 'done' } : rubbish(parsed.rubbish, ports)
-}
-
-async function withItsMetadata(
-  command: UploadSubmission,
-  { metadataOf }: HandlerPorts,
-): Promise<UploadSubmission> {
-  return withMetadata(command, await metadataOf(command.spec.input))
 }
 
 function rubbish(reason: string, ports: HandlerPorts): Handled {

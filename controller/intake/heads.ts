@@ -1,35 +1,55 @@
 import { HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import type { InputSeen } from './accept.ts'
+import type { InputSeen, InputToCheck } from './accept.ts'
 
 export type S3 = Pick<S3Client, 'send'>
 
-/** What the user said of an object when uploading it. An object that is gone or not to be seen says nothing. */
-export async function headMetadata(
+/** What an upload says of itself. */
+export type UploadHead = {
+  /** What the user said of it when uploading it, without `x-amz-meta-`. */
+  metadata: Readonly<Record<string, string>>
+  bytes?: number
+}
+
+/** Asks S3 about an upload. An object that is gone or not to be seen says nothing. */
+export async function headUpload(
   s3: S3,
   { bucket, key }: { bucket: string; key: string },
-): Promise<Readonly<Record<string, string>>> {
+): Promise<UploadHead> {
   try {
-    const { Metadata: metadata } = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))
-    return metadata ?? {}
+    const { Metadata: metadata = {}, ContentLength: bytes } = await s3.send(
+      new HeadObjectCommand({ Bucket: bucket, Key: key }),
+    )
+    return { metadata, ...(bytes === undefined ? {} : { bytes }) }
   } catch (error) {
-    const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode
-    if (status !== undefined && status >= 400 && status < 500 && status !== 429) return {}
+    const status = statusOf(error)
+    if (status !== undefined && status >= 400 && status < 500 && status !== 429) return { metadata: {} }
     throw error
   }
 }
 
 /**
- * Asks S3 for the etag of an input that was named without one. A refusal is not an answer about the object: the worker,
- * which has other permissions, finds out.
+ * Asks S3 for etag and size of an input. A refusal is not an answer about the object: the worker, which has other
+ * permissions, finds out. Neither is what is said of another object than the one that was named; the controller may not
+ * read older versions, so it asks for the newest and looks whether it is the one.
  */
-export async function headInput(s3: S3, input: { bucket: string; key: string }): Promise<InputSeen> {
+export async function headInput(s3: S3, input: InputToCheck): Promise<InputSeen> {
+  const { bucket, key, etag: namedEtag, versionId } = input
   try {
-    const { ETag: etag } = await s3.send(new HeadObjectCommand({ Bucket: input.bucket, Key: input.key }))
-    return etag === undefined ? { is: 'unknown' } : { is: 'present', etag: etag.replaceAll('"', '') }
+    const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))
+    const etag = head.ETag?.replaceAll('"', '')
+    const isAnother =
+      (namedEtag !== undefined && namedEtag.replaceAll('"', '') !== etag) ||
+      (versionId !== undefined && versionId !== head.VersionId)
+    if (etag === undefined || isAnother) return { is: 'unknown' }
+    const { ContentLength: bytes } = head
+    return { is: 'present', etag, ...(bytes === undefined ? {} : { bytes }) }
   } catch (error) {
-    const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode
-    if (status === 404) return { is: 'missing' }
+    const status = statusOf(error)
+    if (status === 404 && namedEtag === undefined && versionId === undefined) return { is: 'missing' }
     if (status !== undefined && status < 500) return { is: 'unknown' }
     throw error
   }
 }
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode

@@ -1,6 +1,6 @@
 import { uploadJobId } from '../../schemas/ids.ts'
-import { isUploadKind, type KindName, kinds, userKinds } from '../../schemas/kinds/index.ts'
-import { accessCheckFile } from '../../schemas/resources.ts'
+import { isKindName, isUploadKind, type KindName, kinds, userKinds } from '../../schemas/kinds/index.ts'
+import { accessCheckFile, manifestKindMetadata, manifestName } from '../../schemas/resources.ts'
 import type { Trigger } from '../../schemas/triggers.ts'
 
 export type Upload = {
@@ -14,6 +14,8 @@ export type Upload = {
 }
 
 export type UploadRules = {
+  /** What lies in there are results: no uploads, whatever their folders are called. Absent: nothing is told of them. */
+  outputsBucket?: string
   /** The first that fits an upload decides what becomes of it. */
   triggers?: readonly Trigger[]
   /** Which kind an upload becomes when no trigger fits and its first folder names none. */
@@ -22,13 +24,20 @@ export type UploadRules = {
   eventBridgeKeys?: 'plain' | 'encoded'
 }
 
-export type UploadIgnoredBecause = 'Folder' | 'AccessCheck' | 'Trigger' | 'OtherSuffix' | 'NoDefaultKind'
+export type UploadIgnoredBecause =
+  | 'Output'
+  | 'Folder'
+  | 'AccessCheck'
+  | 'Trigger'
+  | 'OtherSuffix'
+  | 'NoDefaultKind'
 
 export type UploadSpec = {
-  input: { bucket: string; key: string; etag?: string; versionId?: string }
+  input: { bucket: string; key: string; etag?: string; versionId?: string; bytes?: number }
   params?: Record<string, unknown>
   queue?: string
   priority?: number
+  afterSuccess?: 'keep' | 'delete'
 }
 
 export type UploadSubmission = {
@@ -38,6 +47,8 @@ export type UploadSubmission = {
   spec: UploadSpec
   sequencer: string | undefined
   upload: true
+  /** Only if it is the manifest of a job of one of these kinds, which the object itself says. */
+  ofKinds?: readonly string[]
 }
 export type UploadCommand = UploadSubmission | { do: 'ignore'; why: UploadIgnoredBecause }
 
@@ -51,17 +62,46 @@ export function uploadCommands(
   upload: Upload,
   rules: UploadRules,
 ): readonly [UploadCommand, ...UploadCommand[]] {
+  if (upload.bucket === rules.outputsBucket) return outputCommands(upload, rules.triggers ?? [])
   const wishes = wishesFor(upload, rules)
   if (typeof wishes === 'string') return [{ do: 'ignore', why: wishes }]
   const [first, ...others] = wishes.map((wish) => commandOf(upload, wish))
   return first ? [first, ...others] : [{ do: 'ignore', why: 'Trigger' }]
 }
 
+/** The jobs for what another job has made. Of the rules that name its kind the first decides, and only the object knows its kind. */
+function outputCommands(
+  upload: Upload,
+  triggers: readonly Trigger[],
+): readonly [UploadCommand, ...UploadCommand[]] {
+  const decided = new Set<string>()
+  const [first, ...others] = triggers
+    .filter(({ bucket, prefix }) => bucket === 'outputs' && upload.key.startsWith(prefix))
+    .filter(() => upload.key.endsWith(`/${manifestName}`))
+    .flatMap(({ kinds: named = [], jobs }) => {
+      const ofKinds = named.filter((kind) => !decided.has(kind))
+      for (const kind of ofKinds) decided.add(kind)
+      return jobs.map((wish): UploadCommand => ({ ...commandOf(upload, wish), ofKinds }))
+    })
+  return first ? [first, ...others] : [{ do: 'ignore', why: 'Output' }]
+}
+
+/**
+ * Whether a submission is for such an object. Of an upload every one is right; a manifest says the kind of its job.
+ * @param metadata of the object, without `x-amz-meta-`
+ */
+export const isMeant = (
+  { ofKinds }: UploadSubmission,
+  { metadata }: { metadata: Readonly<Record<string, string | undefined>> },
+): boolean => ofKinds === undefined || ofKinds.includes(metadata[manifestKindMetadata] ?? '')
+
 function wishesFor(upload: Upload, rules: UploadRules): readonly Wish[] | UploadIgnoredBecause {
   const { key } = upload
   if (key.endsWith('/')) return 'Folder'
   if (key.split('/').at(-1) === accessCheckFile) return 'AccessCheck'
-  const trigger = rules.triggers?.find((candidate) => fits(candidate, upload))
+  const trigger = rules.triggers?.find(
+    (candidate) => candidate.bucket !== 'outputs' && fits(candidate, upload),
+  )
   if (trigger) return trigger.jobs
   const folder = key.includes('/') ? (key.split('/')[0] ?? '') : ''
   if (isUploadKind(folder)) return [{ kind: folder }]
@@ -82,7 +122,7 @@ function fits({ prefix, suffix, minBytes, maxBytes }: Trigger, { key, bytes }: U
 
 function commandOf({ bucket, key, etag, sequencer, ...upload }: Upload, wish: Wish): UploadSubmission {
   const versionId = namedVersion(upload.versionId)
-  const { kind, params, queue, priority } = wish
+  const { kind, params, queue, priority, afterSuccess } = wish
   return {
     do: 'submit',
     jobId: uploadJobId(kind, bucket, key, versionId ?? etag ?? ''),
@@ -93,10 +133,12 @@ function commandOf({ bucket, key, etag, sequencer, ...upload }: Upload, wish: Wi
         key,
         ...(etag === undefined ? {} : { etag: etag.replaceAll('"', '') }),
         ...(versionId === undefined ? {} : { versionId }),
+        ...(isSize(upload.bytes) ? { bytes: upload.bytes } : {}),
       },
       ...(params === undefined ? {} : { params }),
       ...(queue === undefined ? {} : { queue }),
       ...(priority === undefined ? {} : { priority }),
+      ...(afterSuccess === undefined ? {} : { afterSuccess }),
     },
     sequencer,
     upload: true,
@@ -109,6 +151,10 @@ function commandOf({ bucket, key, etag, sequencer, ...upload }: Upload, wish: Wi
  */
 const namedVersion = (versionId: string | undefined): string | undefined =>
   versionId === 'null' || versionId === '' ? undefined : versionId
+
+/** A record with anything else would be refused for it. */
+const isSize = (bytes: number | undefined): bytes is number =>
+  Number.isSafeInteger(bytes) && (bytes ?? -1) >= 0
 
 const metadataPrefix = 'job-'
 
@@ -125,7 +171,9 @@ export function paramsOfUpload(
   const named = Object.entries(metadata).flatMap(([name, value]) => {
     if (!name.startsWith(metadataPrefix)) return []
     const rest = name.slice(metadataPrefix.length)
-    const owner = userKinds.find((candidate) => rest.startsWith(`${candidate}-`))
+    // audio-bitrate-kbps is a parameter of transcode, and bitrate-kbps is none of audio.
+    const isOwn = isParameter(kind, camelCase(rest))
+    const owner = isOwn ? undefined : userKinds.find((candidate) => rest.startsWith(`${candidate}-`))
     if (owner !== undefined && owner !== kind) return []
     const parameter = owner === undefined ? rest : rest.slice(owner.length + 1)
     // What is said of one kind comes after what is said of all, and wins.
@@ -134,6 +182,13 @@ export function paramsOfUpload(
   const ordered = [...named.filter(({ isOwn }) => !isOwn), ...named.filter(({ isOwn }) => isOwn)]
   return Object.fromEntries(ordered.map(({ parameter, value }) => [parameter, value]))
 }
+
+/** Schemas are strict, and say which names they do not know. */
+const isParameter = (kind: string, name: string): boolean =>
+  isKindName(kind) &&
+  !kinds[kind].params
+    .safeParse({ [name]: null })
+    .error?.issues.some(({ code }) => code === 'unrecognized_keys')
 
 const camelCase = (name: string): string =>
   name.replace(/-+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
@@ -147,13 +202,19 @@ function parsedValue(text: string): unknown {
   }
 }
 
-/** The command with the parameters that the upload brought along. */
-export function withMetadata(
+/** The command with the parameters that the upload brought along, and its size where its event did not say it. */
+export function withHead(
   command: UploadSubmission,
-  metadata: Readonly<Record<string, string>>,
+  { metadata, bytes }: { metadata: Readonly<Record<string, string>>; bytes?: number },
 ): UploadSubmission {
   const params = paramsOfUpload(command.kind, metadata)
-  return Object.keys(params).length === 0
-    ? command
-    : { ...command, spec: { ...command.spec, params: { ...command.spec.params, ...params } } }
+  const { spec } = command
+  return {
+    ...command,
+    spec: {
+      ...spec,
+      input: { ...(bytes === undefined ? {} : { bytes }), ...spec.input },
+      ...(Object.keys(params).length === 0 ? {} : { params: { ...spec.params, ...params } }),
+    },
+  }
 }

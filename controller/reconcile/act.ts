@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts'
 import type { RunAnswer } from '../run/answers.ts'
 import { type Runner, TemplateError } from '../run/ecs.ts'
 import type { JobStore } from '../store/jobs.ts'
+import type { SourceEnd } from '../store/objects.ts'
 import type { Item } from '../store/stored.ts'
 import type { AsRead } from '../store/update.ts'
 import { type Action, currentArn } from './decide.ts'
@@ -35,6 +36,8 @@ export type ActPorts = {
   onAnswer: (jobId: string, answer: RunAnswer) => void
   /** What came of a launch: whether there is capacity for tasks like this one. */
   onLaunch: (job: Job, result: 'started' | 'refused') => void
+  /** Deletes an object, if it is still the one with this etag. */
+  deleteSource: (input: { bucket: string; key: string; etag: string }) => Promise<SourceEnd>
   /** A write moved the job from one phase to another, or into a line. */
   onMoved: (from: unknown, to: Phase | undefined) => void
   /** A job ended a launch: its evidence can go, its slot is free. */
@@ -67,6 +70,8 @@ export async function act(
     case 'nothing':
       memory.forget(job.jobId)
       return 'whenWoken'
+    case 'deleteSource':
+      return deleteSource(job, item, ports)
     case 'wait':
       return Number.isFinite(action.untilMs) ? { lookAgainMs: action.untilMs - nowMs } : 'whenWoken'
     case 'look':
@@ -114,6 +119,22 @@ export async function act(
       await write(item, plainChange(job, action, edit, nowMs, memory), ['phase'], ports)
       return now
   }
+}
+
+/** The last thing that is done for a job that is asked to leave nothing of its input. */
+export async function deleteSource(
+  job: Job,
+  item: Item,
+  { jobs, onMoved, deleteSource: remove }: Pick<ActPorts, 'jobs' | 'onMoved' | 'deleteSource'>,
+): Promise<Next> {
+  const { bucket, key, etag } = job.settings.input ?? {}
+  // Without an etag nobody knows whether it is still the object that was worked on.
+  const source =
+    bucket === undefined || key === undefined || etag === undefined
+      ? 'replaced'
+      : await remove({ bucket, key, etag })
+  await write(item, { set: { source }, remove: [] }, ['phase'], { jobs, onMoved })
+  return now
 }
 
 /** A write that ends a launch holds only if nobody claimed, reported or moved the job since it was read. */
@@ -275,10 +296,15 @@ async function intendLaunch(job: Job, item: Item, ports: ActPorts): Promise<Next
   try {
     template = isTranscribed(job.kind)
       ? transcribeTemplate
-      : await ports.runner.template(taskDefinitionOf(job, launch.workerFamilies), containerOf(job, launch))
+      : await ports.runner.template(
+          taskDefinitionOf(job, launch.workerFamilies),
+          containerOf(job, launch),
+          // Ours are there since the installation was made, and one that is missing is no fault of a job.
+          job.kind === 'container' ? 'images' : undefined,
+        )
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error
-    return failUnlaunched(job, item, 'TaskDefinitionInvalid', error.message, ports)
+    return failUnlaunched(job, item, error.reason, error.message, ports)
   }
   const change = intend(job, template, launch, clock.nowMs())
   // Edited since admission looked at it: it was let in as a smaller job, or as one of another queue.

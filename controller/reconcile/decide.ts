@@ -16,6 +16,7 @@ export type Action =
       reason: 'Cancelled' | 'ParentEnded' | 'DeadlineExceeded' | 'BrokenRecord'
       phase: 'Cancelled' | 'Failed'
     }
+  | { do: 'deleteSource'; reason: 'AfterSuccess' }
   | { do: 'leaveLine'; reason: 'Suspended' | 'Finished' }
   | { do: 'enterLine'; reason: 'Queued' | 'Backoff' | 'Capacity'; line: string; rank: number }
   | { do: 'adoptEdit'; reason: 'SpecEdited' }
@@ -59,6 +60,10 @@ function wishesFor(job: Job, { parent }: Seen): { cancel: boolean; suspend: bool
   return { cancel: own.cancel || parent.cancel, suspend: own.suspend || parent.suspend }
 }
 
+/** Its success was written before, so a crash in between deletes late, and never too early. */
+export const isSourceDue = ({ phase, source, settings }: Job): boolean =>
+  phase === 'Succeeded' && source === 'deleting' && settings.afterSuccess === 'delete'
+
 const claims = (job: Job): boolean => isKindName(job.kind) && kinds[job.kind].claims
 
 /**
@@ -76,6 +81,8 @@ export function decide(job: Job, seen: Seen, visibilityGraceMs: number, nowMs: n
   if (stray) return { do: 'stopTask', reason: 'Stray', arn: stray.arn }
 
   // A phase that was edited may leave a finished job in a line, where it would stand before others for ever.
+  if (isTerminal(job.phase) && job.backlogQueue === undefined && isSourceDue(job))
+    return { do: 'deleteSource', reason: 'AfterSuccess' }
   if (isTerminal(job.phase))
     return { do: job.backlogQueue === undefined ? 'nothing' : 'leaveLine', reason: 'Finished' }
   switch (job.phase) {

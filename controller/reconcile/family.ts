@@ -4,7 +4,7 @@ import { wishesOf } from '../../schemas/wishes.ts'
 import type { Clock } from '../clock.ts'
 import type { JobStore } from '../store/jobs.ts'
 import { type Item, readStored, type Stored } from '../store/stored.ts'
-import { type ActPorts, type Next, write } from './act.ts'
+import { type ActPorts, deleteSource, type Next, write } from './act.ts'
 import type { Memory } from './memory.ts'
 import {
   type ChildSeen,
@@ -154,6 +154,8 @@ async function actPipeline(
     case 'nothing':
       ports.memory.familyEnded(job.jobId)
       return 'whenWoken'
+    case 'deleteSource':
+      return deleteSource(job, item, ports)
     case 'wait':
       return { lookAgainMs: Math.max(0, Math.min(action.untilMs - nowMs, ports.resyncMs)) }
     case 'heal':
@@ -207,7 +209,7 @@ async function actPipeline(
     }
     case 'finish':
       // Before the end is written, because afterwards nobody comes back to it.
-      await ports.deleteOutputs(plan.temporaryKeys(job))
+      await ports.deleteOutputs(plan.temporaryKeys({ ...job, ...job.pipeline }))
       await write(item, endOfLaunch(job, action, nowMs), ['phase'], ports)
       ports.memory.familyEnded(job.jobId)
       ports.onSettled(job, undefined, action.phase, 'none')

@@ -1,5 +1,10 @@
 import type { Change } from '../../schemas/change.ts'
-import { type Architecture, isFargateSize, nextLargerMemory } from '../../schemas/fargate.ts'
+import {
+  type Architecture,
+  fargateEphemeralStorage,
+  isFargateSize,
+  nextLargerMemory,
+} from '../../schemas/fargate.ts'
 import {
   clientToken,
   type Fence,
@@ -14,6 +19,7 @@ import { groupOf, isTranscribed, type TaskGroup } from '../../schemas/kinds/inde
 import { type TranscriptionParams, transcriptKey } from '../../schemas/kinds/transcription.ts'
 import type { FargatePrices } from '../../schemas/prices.ts'
 import type { WorkerGroup } from '../../schemas/resources.ts'
+import { nextLargerStorage, storageAskedFor } from '../../schemas/sizes.ts'
 import type { Capacity } from '../../schemas/spec.ts'
 import { fold, withHistory } from './settle.ts'
 
@@ -27,6 +33,8 @@ export type Template = {
   /** What costs depend on: decided by the task definition, not by the request. */
   architecture: Architecture
   ephemeralStorageGiB?: number | undefined
+  /** Of the image of that container, where it could be asked for. */
+  imageDigest?: string | undefined
 }
 
 /** Where a task stands in the network. */
@@ -83,6 +91,23 @@ export function sizeOf(
     : asked
 }
 
+/**
+ * Disk of the next task, in GiB: what was asked for, or the next one above the largest that was too small in this
+ * generation. Undefined: what the task definition says, which is 20 where it says nothing.
+ */
+export function storageOf(job: Pick<Job, 'settings' | 'attempts' | 'acceptedAt'>): number | undefined {
+  const { ephemeralStorage: asked } = job.settings.resources
+  const full = attemptsOfGeneration(job)
+    .filter(({ outcome }) => outcome?.code === diskFull)
+    .map(({ ephemeralStorage: had = fargateEphemeralStorage.defaultGiB, outcome }) =>
+      nextLargerStorage(had, storageAskedFor(outcome?.reason ?? '')),
+    )
+  return full.length === 0 ? asked : Math.max(...full, asked ?? 0)
+}
+
+/** What a worker says of a disk that is too small (`worker/errors.ts`). */
+const diskFull = 'DISK_FULL'
+
 const attemptsOfGeneration = (job: Pick<Job, 'attempts' | 'acceptedAt'>): readonly Attempt[] =>
   job.attempts.filter((attempt) => Date.parse(attempt.launchedAt) >= Date.parse(job.acceptedAt))
 
@@ -113,7 +138,8 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
   const size = sizeOf(job, context.vcpuCeiling(job.settings.queue))
   const capacity = capacityOf(job)
   const network = context.networks[groupOf(job.kind)]
-  const ephemeralStorage = job.settings.resources.ephemeralStorage ?? template.ephemeralStorageGiB
+  const storage = storageOf(job)
+  const ephemeralStorage = storage ?? template.ephemeralStorageGiB
   const entry: Attempt = {
     n: attempt,
     launches: (open?.launches ?? 0) + 1,
@@ -124,6 +150,7 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
     ...(isTranscribed(job.kind) ? { audioS: (job.settings.params as TranscriptionParams).durationS } : {}),
     ...(ephemeralStorage === undefined ? {} : { ephemeralStorage }),
     architecture: template.architecture,
+    ...(template.imageDigest === undefined ? {} : { imageDigest: template.imageDigest }),
     ...(network.assignPublicIp === 'ENABLED' ? { publicIp: true } : {}),
     ...(open?.spotRefusals === undefined ? {} : { spotRefusals: open.spotRefusals }),
     launchedAt: now,
@@ -144,7 +171,7 @@ export function intend(job: Job, template: Template, context: LaunchContext, now
         clientToken: clientToken(fence),
         request: isTranscribed(job.kind)
           ? transcriptionRequest(job, fence, context)
-          : runTaskRequest(job, fence, template, context, network, size, capacity),
+          : runTaskRequest(job, fence, template, context, network, { ...size, storage }, capacity),
         launchedAt: now,
       },
       lastAttempt: Math.max(job.lastAttempt, attempt),
@@ -164,10 +191,9 @@ function runTaskRequest(
   template: Template,
   context: LaunchContext,
   network: Network,
-  size: { cpu: number; memory: number },
+  size: { cpu: number; memory: number; storage: number | undefined },
   capacity: 'spot' | 'on-demand',
 ): Record<string, unknown> {
-  const { ephemeralStorage } = job.settings.resources
   return {
     cluster: context.cluster,
     taskDefinition: template.taskDefinition,
@@ -187,7 +213,7 @@ function runTaskRequest(
     overrides: {
       cpu: String(size.cpu),
       memory: String(size.memory),
-      ...(ephemeralStorage === undefined ? {} : { ephemeralStorage: { sizeInGiB: ephemeralStorage } }),
+      ...(size.storage === undefined ? {} : { ephemeralStorage: { sizeInGiB: size.storage } }),
       containerOverrides: [{ name: template.container, ...containerOverride(job, fence) }],
     },
   }

@@ -45,10 +45,19 @@ export function judge(job: Job, stop: Stop | undefined): Judgement {
   const report = job.report?.fence === job.fence ? job.report : undefined
   for (const rule of rules) {
     const verdict = rule.judge(job, stop, report)
-    if (verdict) return applyPolicy(job.settings.failurePolicy, { ...verdict, rule: rule.name })
+    if (verdict)
+      return applyPolicy(job.settings.failurePolicy, {
+        ...verdict,
+        outcome: { ...verdict.outcome, ...codeOf(report) },
+        rule: rule.name,
+      })
   }
   return applyPolicy(job.settings.failurePolicy, { ...unknown(stop), rule: 'unknown' })
 }
+
+/** Kept in the ledger, because the next attempt may have to be another one for it. */
+const codeOf = (report: Job['report']): Pick<Outcome, 'code'> =>
+  report?.outcome === 'failed' && report.code !== undefined ? { code: report.code } : {}
 
 const outcome = (kind: OutcomeClass, stop: Stop | undefined, reason: string): Outcome => ({
   class: kind,

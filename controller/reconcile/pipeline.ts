@@ -1,5 +1,5 @@
 import { isTerminal, type Job, type TerminalPhase } from '../../schemas/job.ts'
-import { isKindName, kinds } from '../../schemas/kinds/index.ts'
+import { isKindName, type Kind, kinds } from '../../schemas/kinds/index.ts'
 import {
   type Child,
   type ChildWish,
@@ -13,6 +13,7 @@ import {
   type StepRecord,
 } from '../../schemas/pipeline.ts'
 import { wishesOf } from '../../schemas/wishes.ts'
+import { isSourceDue } from './decide.ts'
 
 /** What stands under the id of a child. It is read after its parent, and terminal phases are final. */
 export type ChildSeen =
@@ -42,6 +43,7 @@ export type PipelineSeen = {
 /** One step of a pipeline: at most one effect, and the intent before it. */
 export type PipelineAction =
   | { do: 'nothing'; reason: 'Finished' }
+  | { do: 'deleteSource'; reason: 'AfterSuccess' }
   | { do: 'wait'; reason: 'Suspended' | 'WaitingForChildren' | 'ChildrenStopping'; untilMs: number }
   | { do: 'heal'; reason: 'PhaseEdited' | 'Resumed'; phase: 'Pending' | 'Running' | 'Stopping' }
   | { do: 'adoptEdit'; reason: 'SpecEdited' }
@@ -65,9 +67,28 @@ const resultBytesMax = 8192
 const allResultsBytesMax = 200_000
 const untilWoken = Number.POSITIVE_INFINITY
 
-/** The kind's steps; undefined: the kind is one task, or unknown. */
-export const pipelineOf = (kind: string): Pipeline | undefined =>
-  isKindName(kind) ? kinds[kind].pipeline : undefined
+/**
+ * The steps of a job; undefined: it is one task, or of no known kind. A job whose task has split it is a pipeline from
+ * then on, unless somebody wrote that into a job that still has a task.
+ */
+export function pipelineOf({
+  kind,
+  fence,
+  pipeline,
+}: Pick<Job, 'kind' | 'fence' | 'pipeline'>): Pipeline | undefined {
+  if (!isKindName(kind)) return undefined
+  const { pipeline: always, splits }: Kind = kinds[kind]
+  return always ?? (pipeline && fence === undefined ? splits : undefined)
+}
+
+/** What a pipeline begins with, if the task of this job has found its work too much for one; undefined: it has done it. */
+export function splitOf({ kind, report }: Pick<Job, 'kind' | 'report'>): PipelineState | undefined {
+  const splits = isKindName(kind) && (kinds[kind] as Kind).splits
+  const split: unknown = report?.result?.split
+  return splits && typeof split === 'object' && split !== null && !Array.isArray(split)
+    ? { steps: [], split: split as Record<string, unknown> }
+    : undefined
+}
 
 /** Whether it is final. A terminal phase that somebody wrote over a pipeline under way is not. */
 export const hasEnded = ({ phase, pipeline, finishedAt }: Job): boolean =>
@@ -90,10 +111,14 @@ export function decidePipeline(
   { family, isEdited, outputsBucket }: PipelineSeen,
   nowMs: number,
 ): PipelineAction {
-  if (hasEnded(job)) return { do: 'nothing', reason: 'Finished' }
+  if (hasEnded(job))
+    return isSourceDue(job)
+      ? { do: 'deleteSource', reason: 'AfterSuccess' }
+      : { do: 'nothing', reason: 'Finished' }
   const step = currentStep(job)
   const stopping = job.pipeline?.stopping
-  const phase = stopping ? 'Stopping' : step ? 'Running' : 'Pending'
+  const split = job.pipeline?.split
+  const phase = stopping ? 'Stopping' : step || split ? 'Running' : 'Pending'
   const isResumed = phase === 'Running' && job.phase === 'Pending'
   if (job.phase !== phase && !isResumed) return { do: 'heal', reason: 'PhaseEdited', phase }
 
@@ -112,7 +137,8 @@ export function decidePipeline(
   const deadlineMs = Date.parse(job.acceptedAt) + job.settings.limits.deadline * 1000
   const stop = whyStop(job, plan, wishes.cancel, nowMs >= deadlineMs)
   if (stop) return isFamilyLive ? stopIntent(job, stop, nowMs) : endOf(job, stop)
-  if (isEdited && !step) return { do: 'adoptEdit', reason: 'SpecEdited' }
+  // What was split was split by the settings of that time.
+  if (isEdited && !step && !split) return { do: 'adoptEdit', reason: 'SpecEdited' }
   if (wishes.suspend) return { do: 'wait', reason: 'Suspended', untilMs: deadlineMs }
   if (isResumed) return { do: 'heal', reason: 'Resumed', phase: 'Running' }
   const course: Course = { job, plan, of: stepInput(job, outputsBucket), nowMs }
@@ -176,6 +202,7 @@ const stepInput = (job: Job, outputsBucket: string): StepInput => ({
   generation: job.generation,
   settings: job.settings,
   outputsBucket,
+  ...(job.pipeline?.split ? { split: job.pipeline.split } : {}),
   results: Object.fromEntries(
     (job.pipeline?.steps ?? []).map(({ name, children }) => [name, children.map(({ result }) => result)]),
   ),

@@ -2,8 +2,8 @@ import { isTerminal, type Job, type Phase } from '../../schemas/job.ts'
 import { launchTimes } from '../../schemas/limits.ts'
 import { parentOf } from '../../schemas/pipeline.ts'
 import { sentenceOf, summaryOf } from '../../schemas/problems.ts'
-import { accept, type InputSeen, inputToCheck } from '../intake/accept.ts'
-import { hashSpec, resolveSettings } from '../intake/resolve.ts'
+import { accept, type InputSeen, type InputToCheck, inputToCheck } from '../intake/accept.ts'
+import { hashSpec, resolveSettings, withKnown } from '../intake/resolve.ts'
 import type { Policy } from '../policy.ts'
 import { type Item, readStored } from '../store/stored.ts'
 import { act, asReadForTheEnd, LostRace, type Next } from './act.ts'
@@ -18,7 +18,7 @@ export type ReconcilePorts = FamilyPorts & {
   policy: Policy
   /** 12 or more characters `[a-z0-9]`. */
   randomId: () => string
-  headInput: (input: { bucket: string; key: string }) => Promise<InputSeen>
+  headInput: (input: InputToCheck) => Promise<InputSeen>
   onStep: (jobId: string, fence: string | undefined, action: Action | PipelineAction) => void
   onAccepted: (accepted: Accepted) => void
 }
@@ -65,7 +65,7 @@ async function step(job: Job, item: Item, ports: ReconcilePorts): Promise<Next> 
   const { memory, policy, clock } = ports
   const edit = editOf(job, policy)
   memory.setAttention(job.jobId, 'edit', attentionOf(job, edit, policy))
-  const plan = pipelineOf(job.kind)
+  const plan = pipelineOf(job)
   if (plan) {
     // It has no task, but the job that its record was before may have left one.
     if (memory.hasStray(job.jobId)) await stopStrays(job.jobId, ports)
@@ -92,10 +92,12 @@ function attentionOf(job: Job, edit: SpecEdit, policy: Policy): string | undefin
 function editOf(job: Job, policy: Policy): SpecEdit {
   const specHash = hashSpec(job.spec)
   if (specHash === job.specHash) return { is: 'none' }
-  const resolved = resolveSettings(job.jobId, job.kind, job.spec, policy)
+  const resolved = resolveSettings(job.jobId, job.kind, job.spec, policy, (input) =>
+    withKnown(input, job.settings.input),
+  )
   switch (resolved.is) {
     case 'valid':
-      return { is: 'valid', settings: withKnownEtag(job, resolved.settings), specHash }
+      return { is: 'valid', settings: resolved.settings, specHash }
     case 'invalid':
       return { is: 'invalid', sentence: summaryOf(resolved.problems) }
     case 'tooBig':
@@ -103,16 +105,6 @@ function editOf(job: Job, policy: Policy): SpecEdit {
     default:
       throw resolved satisfies never
   }
-}
-
-/** An edit that leaves the input alone must not lose the etag that was found at acceptance. */
-function withKnownEtag(job: Job, settings: Job['settings']): Job['settings'] {
-  const before = job.settings.input
-  const after = settings.input
-  const same = after !== undefined && after.bucket === before?.bucket && after.key === before?.key
-  return same && after.versionId === undefined && after.etag === undefined && before?.etag !== undefined
-    ? { ...settings, input: { ...after, etag: before.etag } }
-    : settings
 }
 
 async function acceptSubmitted(

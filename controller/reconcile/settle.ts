@@ -1,10 +1,18 @@
 import type { Change } from '../../schemas/change.ts'
 import { shortHash } from '../../schemas/ids.ts'
-import type { Attempt, ControllerAttributes, Job, Phase } from '../../schemas/job.ts'
+import {
+  type Attempt,
+  type ControllerAttributes,
+  isTerminal,
+  type Job,
+  type Phase,
+} from '../../schemas/job.ts'
 import { recordLimits } from '../../schemas/limits.ts'
+import type { PipelineState } from '../../schemas/pipeline.ts'
 import { costOfAttempt, defaultPrices, type FargatePrices, totalUsd } from '../../schemas/prices.ts'
 import { dueLine } from '../../schemas/resources.ts'
 import { type Judgement, judge } from './outcome.ts'
+import { splitOf } from './pipeline.ts'
 import type { Stop } from './seen.ts'
 
 export type Settlement = {
@@ -55,6 +63,8 @@ export type Next = {
   message?: string
   notBeforeMs?: number
   result?: Record<string, unknown>
+  /** Its task has found the work too much for one: it goes on as a pipeline. */
+  pipeline?: PipelineState
   /** What decided how the attempt had ended, where one did. */
   rule?: Judgement['rule']
 }
@@ -63,12 +73,15 @@ function whatNext(job: Job, judgement: Judgement, counts: Job['counts'], stopped
   const { limits } = job.settings
   const message = judgement.outcome.reason
   switch (judgement.next) {
-    case 'succeed':
+    case 'succeed': {
+      const pipeline = splitOf(job)
+      if (pipeline) return { phase: 'Running', reason: 'Split', pipeline }
       return {
         phase: 'Succeeded',
         reason: 'Done',
         ...(job.report?.result ? { result: job.report.result } : {}),
       }
+    }
     case 'cancel':
       return { phase: 'Cancelled', reason: 'Cancelled' }
     case 'suspend':
@@ -121,8 +134,12 @@ export function endOfLaunch(job: Job, next: Next, nowMs: number): Change {
       ...(next.message === undefined
         ? {}
         : { message: next.message.slice(0, recordLimits.messageCharacters) }),
-      ...(next.phase === 'Pending' ? {} : { finishedAt: now }),
+      ...(isTerminal(next.phase) ? { finishedAt: now } : {}),
       ...(next.result ? { result: next.result } : {}),
+      ...(next.phase === 'Succeeded' && job.settings.afterSuccess === 'delete'
+        ? { source: 'deleting' as const }
+        : {}),
+      ...(next.pipeline ? { pipeline: next.pipeline } : {}),
       ...line,
       ...refusals(job),
       history: withHistory(job, next.phase, next.reason, next.message, nowMs, next.rule),

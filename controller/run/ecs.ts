@@ -1,4 +1,5 @@
 import {
+  type ContainerDefinition,
   DescribeTaskDefinitionCommand,
   DescribeTasksCommand,
   type ECSClient,
@@ -6,6 +7,7 @@ import {
   RunTaskCommand,
   type RunTaskCommandInput,
   StopTaskCommand,
+  type TaskDefinition,
 } from '@aws-sdk/client-ecs'
 import type { Template } from '../reconcile/launch.ts'
 import {
@@ -16,6 +18,7 @@ import {
   readRunTaskError,
   type TaskLook,
 } from './answers.ts'
+import type { ImageChecker } from './images.ts'
 import { isThrottled } from './throttled.ts'
 
 export type Ecs = Pick<ECSClient, 'send'>
@@ -24,14 +27,29 @@ export type Runner = ReturnType<typeof createEcsRunner>
 
 const templateMaxAgeMs = 60_000
 
-/** A task definition that is not there, or has no such container: nothing that a retry would change. */
+type Images = Pick<ImageChecker, 'look'>
+/** Then every image is launched unseen. */
+const nobodyToAsk: Images = { look: () => Promise.resolve({ is: 'unknown' }) }
+
+/** A task definition that is not there or cannot be launched, or an image that is not there: nothing that a retry would change. */
 export class TemplateError extends Error {
   override name = 'TemplateError'
+  readonly reason: 'TaskDefinitionInvalid' | 'ImageMissing'
+
+  constructor(message: string, reason: TemplateError['reason'] = 'TaskDefinitionInvalid') {
+    super(message)
+    this.reason = reason
+  }
 }
 
 /** Attempts as ECS tasks. One call each; pacing, retries and what follows from an answer belong to the callers. */
-export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) {
-  const templates = new Map<string, { template: Template; atMs: number }>()
+export function createEcsRunner(
+  ecs: Ecs,
+  cluster: string,
+  nowMs: () => number,
+  images: Images = nobodyToAsk,
+) {
+  const templates = new Map<string, { found: Found; atMs: number }>()
 
   return {
     /** Sends a frozen request. Every outcome is an answer; nothing is thrown. */
@@ -79,15 +97,20 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
 
     /**
      * The newest revision of a family, or the named one, with the container to override.
+     * @param check `images`: they have to be there as well, as far as somebody can be asked
      * @throws TemplateError when there is none, or it cannot be launched
      */
-    async template(taskDefinition: string, container: string | undefined): Promise<Template> {
+    async template(
+      taskDefinition: string,
+      container: string | undefined,
+      check?: 'images',
+    ): Promise<Template> {
       const key = JSON.stringify([taskDefinition, container])
       const known = templates.get(key)
-      if (known && nowMs() - known.atMs < templateMaxAgeMs) return known.template
-      const template = await lookUp(taskDefinition, container)
-      templates.set(key, { template, atMs: nowMs() })
-      return template
+      const isFresh = known !== undefined && nowMs() - known.atMs < templateMaxAgeMs
+      const found = isFresh ? known.found : await lookUp(taskDefinition, container)
+      if (!isFresh) templates.set(key, { found, atMs: nowMs() })
+      return check === 'images' ? await withImages(found, images) : found.template
     },
   }
 
@@ -108,7 +131,7 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
     }
   }
 
-  async function lookUp(name: string, wanted: string | undefined): Promise<Template> {
+  async function lookUp(name: string, wanted: string | undefined): Promise<Found> {
     const definition = await ecs
       .send(new DescribeTaskDefinitionCommand({ taskDefinition: name }))
       .then((answer) => answer.taskDefinition)
@@ -119,18 +142,50 @@ export function createEcsRunner(ecs: Ecs, cluster: string, nowMs: () => number) 
       })
     if (definition?.status !== undefined && definition.status !== 'ACTIVE')
       throw new TemplateError(`Task definition ${name} is ${definition.status}`)
+    const why = definition && whyNotFargate(definition)
+    if (why !== undefined)
+      throw new TemplateError(
+        `Task definition ${name} ${why}; register a revision with requiresCompatibilities FARGATE and networkMode awsvpc`,
+      )
     const containers = definition?.containerDefinitions ?? []
     const container = wanted === undefined ? containers[0] : containers.find(({ name: of }) => of === wanted)
     if (definition?.family === undefined || container?.name === undefined)
       throw new TemplateError(
         `Task definition ${name} has no container ${wanted ?? ''}; it has: ${containers.map(({ name: of }) => of).join(', ')}`,
       )
-    return {
+    const template: Template = {
       taskDefinition: `${definition.family}:${definition.revision}`,
       container: container.name,
       logPrefix: container.logConfiguration?.options?.['awslogs-stream-prefix'],
       architecture: definition.runtimePlatform?.cpuArchitecture === 'ARM64' ? 'arm64' : 'x86_64',
       ephemeralStorageGiB: definition.ephemeralStorage?.sizeInGiB,
     }
+    return { template, containers }
   }
+}
+
+type Found = { template: Template; containers: readonly ContainerDefinition[] }
+
+/** Each of its images has to be there, or ECS would stop the task before it runs. */
+async function withImages({ template, containers }: Found, images: Images): Promise<Template> {
+  let imageDigest: string | undefined
+  for (const { name = '', image = '' } of containers) {
+    const seen = await images.look(image)
+    if (seen.is === 'missing')
+      throw new TemplateError(
+        `Image ${image} of container ${name} in task definition ${template.taskDefinition} is not there: ${seen.why}; push it, or register a revision that names another one`,
+        'ImageMissing',
+      )
+    if (seen.is === 'present' && name === template.container) imageDigest = seen.digest
+  }
+  return { ...template, imageDigest }
+}
+
+/** What ECS found it fit for when it was registered; what it does not say is left to RunTask. */
+function whyNotFargate({ compatibilities, networkMode }: TaskDefinition): string | undefined {
+  if (compatibilities !== undefined && !compatibilities.includes('FARGATE'))
+    return `is for ${compatibilities.join(', ')}, and tasks run on Fargate`
+  return networkMode === undefined || networkMode === 'awsvpc'
+    ? undefined
+    : `has network mode ${networkMode}, and Fargate has awsvpc only`
 }

@@ -27,13 +27,49 @@ export type ManifestRead =
   | { is: 'missing' }
   | { is: 'damaged'; problems: Problem[] }
 
+/** A long video leaves hundreds of pieces behind. */
+const deletesAtOnce = 20
+
 /** Objects that are gone already are no error (S3 API reference, DeleteObject). */
 export async function deleteObjects(
   s3: Pick<S3Client, 'send'>,
   bucket: string,
   keys: readonly string[],
 ): Promise<void> {
-  for (const key of keys) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
+  for (let from = 0; from < keys.length; from += deletesAtOnce)
+    await Promise.all(
+      keys
+        .slice(from, from + deletesAtOnce)
+        .map((key) => s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))),
+    )
+}
+
+/** What became of an input that was to be deleted; gone already counts as deleted. */
+export type SourceEnd = 'deleted' | 'replaced' | 'notAllowed'
+
+/** Deletes the very object that a job has worked on: another one under its key stays (S3 user guide, conditional deletes). */
+export async function deleteSource(
+  s3: Pick<S3Client, 'send'>,
+  { bucket, key, etag }: { bucket: string; key: string; etag: string },
+): Promise<SourceEnd> {
+  const IfMatch = `"${etag.replaceAll('"', '')}"`
+  try {
+    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, IfMatch }))
+    return 'deleted'
+  } catch (error) {
+    if (isMissing(error)) return 'deleted'
+    const status = statusOf(error)
+    if (status === 403) return 'notAllowed'
+    if (status !== 412) throw error
+  }
+  // The condition does not hold for an object that is gone, either.
+  return s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key })).then(
+    () => 'replaced' as const,
+    (error: unknown) => {
+      if (isMissing(error)) return 'deleted' as const
+      throw error
+    },
+  )
 }
 
 export type ObjectStore = ReturnType<typeof createObjectStore>
@@ -97,9 +133,10 @@ export function createObjectStore(s3: S3Client) {
 }
 
 /** A HEAD has no body that could name the error, so its status has to do. */
-const isMissing = (error: unknown): boolean =>
-  error instanceof NoSuchKey ||
-  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 404
+const isMissing = (error: unknown): boolean => error instanceof NoSuchKey || statusOf(error) === 404
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode
 
 const fromJson = (text: string): unknown => {
   try {

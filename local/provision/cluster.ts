@@ -24,6 +24,9 @@ export const provisionCluster = async (ecs: ECSClient, configuration: Configurat
   for (const wanted of [
     workerDefinition('media', configuration.WORKER_TASK_DEFINITION, configuration),
     workerDefinition('internet', configuration.INTERNET_TASK_DEFINITION, configuration),
+    ...(configuration.SEEDING_PORT === undefined
+      ? []
+      : [workerDefinition('seeding', configuration.SEEDING_TASK_DEFINITION, configuration)]),
   ])
     if (!covers(await latestDefinition(ecs, wanted.family), wanted))
       await ecs.send(new RegisterTaskDefinitionCommand(wanted))
@@ -52,6 +55,8 @@ const workerDefinition = (
     outputsBucket: configuration.OUTPUTS_BUCKET,
     logGroup: configuration.LOG_GROUP,
     region: configuration.AWS_REGION,
+    privateSources: configuration.PRIVATE_SOURCES,
+    seedingPort: configuration.SEEDING_PORT,
   })
   return {
     ...task,

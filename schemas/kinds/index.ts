@@ -1,20 +1,32 @@
 import { analyze } from './analyze.ts'
+import { audio } from './audio.ts'
 import { container } from './container.ts'
+import { encodeShard } from './encode-shard.ts'
+import { encodeSound } from './encode-sound.ts'
 import { extractAudio } from './extract-audio.ts'
 import { findScenes } from './find-scenes.ts'
 import type { Kind, TaskGroup } from './kind.ts'
 import { publishSubtitles } from './publish-subtitles.ts'
+import { record } from './record.ts'
+import { seed } from './seed.ts'
+import { stitch } from './stitch.ts'
 import { subtitles } from './subtitles.ts'
 import { summarize } from './summarize.ts'
+import { torrent } from './torrent.ts'
 import { transcode } from './transcode.ts'
+import { transcodeLong } from './transcode-long.ts'
 import { transcription } from './transcription.ts'
 
 export type { Kind, TaskGroup } from './kind.ts'
 
 export const kinds = {
-  transcode,
+  transcode: { ...transcode, splits: transcodeLong },
   subtitles,
+  audio,
   analyze,
+  record,
+  torrent,
+  seed,
   container,
   // Steps of pipelines.
   'extract-audio': extractAudio,
@@ -22,6 +34,9 @@ export const kinds = {
   'publish-subtitles': publishSubtitles,
   'find-scenes': findScenes,
   summarize,
+  'encode-shard': encodeShard,
+  'encode-sound': encodeSound,
+  stitch,
 } as const satisfies Record<string, Kind>
 
 export type KindName = keyof typeof kinds

@@ -27,6 +27,22 @@ const defaultRenditions = [
   { height: 360, maxBitrateKbps: 800 },
 ]
 
+const mp4Error = 'must be "none", "all", or a list of heights'
+
+/** Which renditions become an MP4 file as well. */
+const mp4Schema = z
+  .union(
+    [
+      z.enum(['none', 'all']),
+      z.array(renditionSchema.shape.height).min(1, { error: 'must name a height, or be "none"' }).max(8),
+    ],
+    { error: mp4Error },
+  )
+  .default('none')
+  .describe(
+    'MP4 files to download beside the HLS renditions: none, all, or a list of heights out of renditions. They are packed anew, not encoded anew.',
+  )
+
 export const transcodeParamsSchema = z
   .strictObject({
     renditions: z
@@ -54,19 +70,57 @@ export const transcodeParamsSchema = z
       .default(6)
       .describe('HLS segment length in seconds, even.'),
     audioBitrateKbps: z.number().int().min(32).max(320).default(128).describe('AAC bit rate in kbit/s.'),
+    mp4: mp4Schema,
+    thumbnailSeconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(3600)
+      .default(10)
+      .describe(
+        'Seconds from one thumbnail to the next, up to 3600; 0: none. They are taken from key frames, 2 s apart, and are 200 at most: of a long video they are further apart.',
+      ),
+    storyboard: z
+      .boolean()
+      .default(true)
+      .describe('Sheets of small pictures with a WebVTT file, for the seek bar of a player.'),
+    shardThreshold: z
+      .number()
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(600)
+      .describe(
+        'An input that is longer is cut into shards, which are encoded side by side and joined. Seconds, 0 to 86400; 86400: never.',
+      ),
+    shardSeconds: z
+      .number()
+      .int()
+      .min(2)
+      .max(3600)
+      .default(300)
+      .describe(
+        'About how long each shard is. Seconds, 2 to 3600; longer where there would be more than 120.',
+      ),
     onDamage: z
-      .enum(['fail', 'keep'])
+      .enum(['fail', 'keep', 'strict'])
       .default('fail')
       .describe(
-        'What to do with an input that ends early: fail, or keep what could be read, with a warning.',
+        'What to do with a damaged input. fail: one that ends early fails, damaged pictures are a warning. keep: both are a warning. strict: both fail.',
       ),
+  })
+  .superRefine(({ mp4, renditions }, context) => {
+    if (typeof mp4 === 'string') return
+    for (const [index, height] of mp4.entries())
+      if (!renditions.some((rendition) => rendition.height === height))
+        context.addIssue({ code: 'custom', path: ['mp4', index], message: 'must be a height of renditions' })
   })
   .describe('Parameters of a transcode job.')
 
 export type TranscodeParams = z.infer<typeof transcodeParamsSchema>
 
 export const transcode: Kind = {
-  title: 'One upload into an HLS ladder with poster and metadata',
+  title: 'One upload into an HLS ladder with pictures, metadata and, on request, MP4 files',
   params: transcodeParamsSchema,
   input: 'object',
   claims: true,

@@ -7,7 +7,8 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { expect } from 'vitest'
-import { headInput } from '../../controller/intake/heads.ts'
+import { headInput, headUpload } from '../../controller/intake/heads.ts'
+import { deleteSource } from '../../controller/store/objects.ts'
 import { type Check, refusal } from './check.ts'
 
 export type S3Subject = Pick<S3Client, 'send'>
@@ -46,13 +47,38 @@ export const s3Checks: readonly Check<S3Subject>[] = [
   }),
   check('intake finds an input by its etag, or misses it', async (s3) => {
     await put(s3, 'input.mp4')
-    expect(await headInput(s3, { bucket: Bucket, key: 'input.mp4' })).toEqual({ is: 'present', etag })
+    const bytes = Buffer.byteLength(text)
+    expect(await headInput(s3, { bucket: Bucket, key: 'input.mp4' })).toEqual({ is: 'present', etag, bytes })
     expect(await headInput(s3, { bucket: Bucket, key: 'missing.mp4' })).toEqual({ is: 'missing' })
+  }),
+  check('of an input that was named by its etag, only that very object counts', async (s3) => {
+    await put(s3, 'named.mp4')
+    const ask = (key: string, named: { etag?: string; versionId?: string }) =>
+      headInput(s3, { bucket: Bucket, key, ...named })
+    expect(await ask('named.mp4', { etag: `"${etag}"` })).toMatchObject({ is: 'present', etag })
+    expect(await ask('named.mp4', { etag: 'another' })).toEqual({ is: 'unknown' })
+    expect(await ask('named.mp4', { versionId: 'another' })).toEqual({ is: 'unknown' })
+    // The worker says so, as of every object that is gone by then.
+    expect(await ask('missing.mp4', { etag })).toEqual({ is: 'unknown' })
+  }),
+  check('an upload tells its size', async (s3) => {
+    await put(s3, 'upload.mp4')
+    const bytes = Buffer.byteLength(text)
+    expect(await headUpload(s3, { bucket: Bucket, key: 'upload.mp4' })).toEqual({ metadata: {}, bytes })
+    expect(await headUpload(s3, { bucket: Bucket, key: 'missing.mp4' })).toEqual({ metadata: {} })
   }),
   check('a get gives the text back', async (s3) => {
     await put(s3, 'odd name+%2F/é.txt')
     const { Body: body } = await s3.send(new GetObjectCommand({ Bucket, Key: 'odd name+%2F/é.txt' }))
     expect(await body?.transformToString()).toBe(text)
+  }),
+  check('an input is deleted as the very object that it was; what is gone is deleted', async (s3) => {
+    await put(s3, 'source.mp4')
+    await put(s3, 'newer.mp4', 'another upload')
+    expect(await deleteSource(s3, { bucket: Bucket, key: 'source.mp4', etag: `"${etag}"` })).toBe('deleted')
+    expect(await deleteSource(s3, { bucket: Bucket, key: 'source.mp4', etag })).toBe('deleted')
+    expect(await deleteSource(s3, { bucket: Bucket, key: 'newer.mp4', etag })).toBe('replaced')
+    expect((await s3.send(new HeadObjectCommand({ Bucket, Key: 'newer.mp4' }))).ContentLength).toBe(14)
   }),
   check('a get of nothing is NoSuchKey, and of no bucket NoSuchBucket', async (s3) => {
     const get = s3.send(new GetObjectCommand({ Bucket, Key: 'nothing' }))

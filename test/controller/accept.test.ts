@@ -126,8 +126,23 @@ describe('the input', () => {
       { spec: { input: { bucket: 'b-1', key: 'k' } } },
       { bucket: 'b-1', key: 'k' },
     ],
-    ['with an etag it is not', { spec: { input } }, undefined],
-    ['with a version it is not', { spec: { input: { bucket: 'b-1', key: 'k', versionId: 'v' } } }, undefined],
+    ['with etag and size it is not', { spec: { input: { ...input, bytes: 7 } } }, undefined],
+    [
+      'with version and size it is not',
+      { spec: { input: { bucket: 'b-1', key: 'k', versionId: 'v', bytes: 7 } } },
+      undefined,
+    ],
+    ['with an etag it is, for its size', { spec: { input } }, input],
+    [
+      'with a version it is, for its size',
+      { spec: { input: { bucket: 'b-1', key: 'k', versionId: 'v' } } },
+      { bucket: 'b-1', key: 'k', versionId: 'v' },
+    ],
+    [
+      'with an etag it is not, where its size decides about nothing',
+      { kind: 'container', spec: { params: { taskDefinition: 't' }, input } },
+      undefined,
+    ],
     [
       'a URL is not',
       { kind: 'container', spec: { params: { taskDefinition: 't' }, input: { url: 'https://h/' } } },
@@ -148,6 +163,32 @@ describe('the input', () => {
     const job = accepted(bare, { is: 'present', etag: 'found' })
     expect(job.settings.input).toEqual({ bucket: 'uploads', key: 'gone.mp4', etag: 'found' })
     expect(job.spec).toEqual(bare.spec)
+  })
+
+  test('its size goes into the settings, and the task gets a disk for it', () => {
+    const job = accepted(bare, { is: 'present', etag: 'found', bytes: 60e9 })
+    expect(job.settings).toMatchObject({
+      input: { etag: 'found', bytes: 60e9 },
+      resources: { ephemeralStorage: 116 },
+    })
+    expect(accepted(bare, { is: 'present', etag: 'found', bytes: 60e6 }).settings.resources).toEqual({
+      ...{ cpu: 2048, memory: 4096, capacity: 'on-demand' },
+    })
+  })
+
+  test('what its user said of it stays', () => {
+    const named = { bucket: 'uploads', key: 'gone.mp4', versionId: 'v1', bytes: 5 }
+    const job = accepted(submitted({ spec: { input: named } }), { is: 'present', etag: 'found', bytes: 6 })
+    expect(job.settings.input).toEqual(named)
+  })
+
+  test('that no task can take fails the job, with size, limit and what to do', () => {
+    expect(accepted(bare, { is: 'present', etag: 'found', bytes: 200e9 })).toMatchObject({
+      phase: 'Failed',
+      reason: 'TooBig',
+      message:
+        'spec.input: 186.3 GiB is not allowed: kind transcode takes at most 150 GiB, because a Fargate task has at most 200 GiB of disk, outputs included; cut it into parts, or compress it first',
+    })
   })
 
   test('that is not there fails the job, with bucket and key', () => {

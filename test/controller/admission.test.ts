@@ -60,6 +60,7 @@ const admitterOf = (queue: string, maxRunning: number, maxVcpu = 1000) => {
       queues: { [queue]: {} },
       visibilityGraceMs: 1000,
       reservedFamilies: [],
+      uploadsBucket: 'uploads',
     },
     launches,
     clock,

@@ -13,6 +13,7 @@ const policyWith = (more: Partial<Policy> = {}): Policy => ({
   queues: { default: {} },
   visibilityGraceMs: 360_000,
   reservedFamilies: [],
+  uploadsBucket: 'uploads',
   ...more,
 })
 const noUse: Usage = { running: 0, vcpu: 0, queues: new Map() }

@@ -350,6 +350,8 @@ function follow({ job, nowMs }: State, action: Action): Job {
       return { ...job, phase: 'Stopping', stopping: { reason: action.reason, at: at(0) } }
     case 'running':
       return { ...job, phase: 'Running' }
+    case 'deleteSource':
+      return { ...job, source: 'deleted' }
     case 'nothing':
     case 'wait':
     case 'look':

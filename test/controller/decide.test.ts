@@ -184,6 +184,8 @@ table('1: a live task of this job that is not the current one is stopped', [
   ],
 ])
 
+const deleting: Partial<Job> = { source: 'deleting', settings: settings({ afterSuccess: 'delete' }) }
+
 table('2: a terminal job is settled', [
   ...(['Succeeded', 'Failed', 'Cancelled'] as const).flatMap((phase): Row[] => [
     [`${phase}: nothing`, finished(phase), seen(), hourMs, { do: 'nothing', reason: 'Finished' }],
@@ -195,6 +197,45 @@ table('2: a terminal job is settled', [
       { do: 'nothing', reason: 'Finished' },
     ],
   ]),
+  [
+    'its input is to be deleted after success: deleted',
+    finished('Succeeded', deleting),
+    seen(),
+    hourMs,
+    { do: 'deleteSource', reason: 'AfterSuccess' },
+  ],
+  [
+    'out of the line first: admission comes by more often',
+    finished('Succeeded', { ...deleting, backlogQueue: 'default', rank: queueRank }),
+    seen(),
+    hourMs,
+    { do: 'leaveLine', reason: 'Finished' },
+  ],
+  ...(['deleted', 'replaced', 'notAllowed'] as const).map(
+    (source): Row => [
+      `its input was ${source}: nothing more`,
+      finished('Succeeded', { ...deleting, source }),
+      seen(),
+      hourMs,
+      { do: 'nothing', reason: 'Finished' },
+    ],
+  ),
+  ...(['Failed', 'Cancelled'] as const).map(
+    (phase): Row => [
+      `${phase}: the input stays, whatever somebody wrote into the record`,
+      finished(phase, deleting),
+      seen(),
+      hourMs,
+      { do: 'nothing', reason: 'Finished' },
+    ],
+  ),
+  [
+    'nobody asked for it in the settings: the input stays',
+    finished('Succeeded', { source: 'deleting' }),
+    seen(),
+    hourMs,
+    { do: 'nothing', reason: 'Finished' },
+  ],
   [
     'left in a line by an edit of its phase: out of it, or it would stand before others for ever',
     finished('Succeeded', { backlogQueue: 'default', rank: queueRank }),

@@ -8,6 +8,7 @@ import { type ReconcilePorts, reconcile } from '../../controller/reconcile/recon
 import type { ParentSeen, SpecEdit } from '../../controller/reconcile/seen.ts'
 import { lookAt, type TaskLook } from '../../controller/run/answers.ts'
 import { createJobStore, type Dynamo } from '../../controller/store/jobs.ts'
+import type { SourceEnd } from '../../controller/store/objects.ts'
 import { type Item, readStored } from '../../controller/store/stored.ts'
 import { scan } from '../../controller/sweep.ts'
 import { makeUid } from '../../schemas/ids.ts'
@@ -56,6 +57,7 @@ let settled: [string, Phase][]
 /** What goes wrong right after the next put, or before the next deletion. */
 let afterPut: (() => void) | undefined
 let beforeDelete: (() => void) | undefined
+let sourceEnd: SourceEnd
 
 const unused = (): never => {
   throw new Error('not part of this test')
@@ -76,6 +78,7 @@ beforeEach(() => {
   settled = []
   afterPut = undefined
   beforeDelete = undefined
+  sourceEnd = 'deleted'
   newLeader()
 })
 
@@ -114,9 +117,14 @@ function newLeader(): void {
     pacers: { runTask: createPacer(20, clock), stopTask: createPacer(20, clock) },
     launch: testLaunch,
     randomId: () => 'zyxwvutsrqpo',
-    headInput: unused,
+    headInput: async () => ({ is: 'unknown' }),
     resyncMs: minuteMs,
     wake: (id) => woken.push(id),
+    deleteSource: async ({ key, etag }) => {
+      beforeDelete?.()
+      deleted.push(`${key} ${etag}`)
+      return sourceEnd
+    },
     async deleteOutputs(keys) {
       beforeDelete?.()
       deleted.push(...keys)
@@ -793,28 +801,30 @@ describe('a task that is left of what the record was before', () => {
   })
 })
 
+/** The scan of a day. */
+const reap = async () => {
+  const counts = await scan(
+    {
+      jobs: ports.jobs,
+      runner: ports.runner,
+      memory,
+      pacers: { listTasks: createPacer(20, clock), describeTasks: createPacer(20, clock) },
+      clock,
+      installation: 'test',
+      costs: { begin: () => ({ show: nobody, end: nobody }) },
+      wake: (id) => woken.push(id),
+      onError: (error) => {
+        throw error
+      },
+    },
+    new AbortController().signal,
+  )
+  return counts
+}
+const isReaped = (id = jobId): boolean => readStored(item(id)).is === 'tombstone'
+
 describe('what is kept of a family', () => {
   const ttl = settings().ttlAfterFinished * 1000
-  const reap = async () => {
-    const counts = await scan(
-      {
-        jobs: ports.jobs,
-        runner: ports.runner,
-        memory,
-        pacers: { listTasks: createPacer(20, clock), describeTasks: createPacer(20, clock) },
-        clock,
-        installation: 'test',
-        costs: { begin: () => ({ show: nobody, end: nobody }) },
-        wake: (id) => woken.push(id),
-        onError: (error) => {
-          throw error
-        },
-      },
-      new AbortController().signal,
-    )
-    return counts
-  }
-  const isReaped = (id = jobId): boolean => readStored(item(id)).is === 'tombstone'
   const ids = [childId('first'), childId('many', 0), childId('many', 1)]
   const steps = [first, step('many', [succeeded(), failed()])]
   const family = (more: Partial<Job> = {}): void => {
@@ -878,5 +888,75 @@ describe('what is kept of a family', () => {
     await reap()
     expect(isReaped()).toBe(false)
     expect(woken).toEqual([jobId])
+  })
+})
+
+describe('an input that is deleted after success', () => {
+  const asked = {
+    settings: settings({ kind: 'transcode', afterSuccess: 'delete' }),
+    kind: 'transcode',
+  } as const
+  const deleting = (more: Partial<Job> = {}): Job =>
+    finished('Succeeded', { ...asked, source: 'deleting', ...more })
+  const source = () => item().source
+
+  test('is deleted once, as the object that it was', async () => {
+    put(deleting())
+    await reconcile(jobId, ports)
+    expect([deleted, source()]).toEqual([['wedding.mp4 e1'], 'deleted'])
+    await reconcile(jobId, ports)
+    expect(deleted).toEqual(['wedding.mp4 e1'])
+  })
+
+  test.each(['replaced', 'notAllowed'] as const)(
+    '%s: said in the record, and not tried again',
+    async (end) => {
+      put(deleting())
+      sourceEnd = end
+      await reconcile(jobId, ports)
+      await reconcile(jobId, ports)
+      expect([deleted.length, source()]).toEqual([1, end])
+    },
+  )
+
+  test('S3 does not answer: the job stays as it is, and is tried again', async () => {
+    put(deleting())
+    beforeDelete = () => {
+      throw new Error('S3 is away')
+    }
+    await expect(reconcile(jobId, ports)).rejects.toThrow('S3 is away')
+    expect(source()).toBe('deleting')
+    beforeDelete = undefined
+    await reconcile(jobId, ports)
+    expect(source()).toBe('deleted')
+  })
+
+  test('retried meanwhile: the deletion is not written over the new generation', async () => {
+    put(deleting())
+    beforeDelete = () => edit(jobId, { phase: 'Submitted' })
+    await expect(reconcile(jobId, ports)).rejects.toThrow()
+    expect(item()).toMatchObject({ phase: 'Submitted', source: 'deleting' })
+  })
+
+  test('a process that ended in between: the scan finds it, and does not reap it before', async () => {
+    put(deleting({ settings: { ...asked.settings, ttlAfterFinished: 0 } }))
+    await clock.pass(2 * hourMs)
+    await reap()
+    expect([woken, isReaped()]).toEqual([[jobId], false])
+    await reconcile(jobId, ports)
+    await reap()
+    expect(isReaped()).toBe(true)
+  })
+
+  test('of a pipeline: after its end, and not after a failure', async () => {
+    const steps = [first, step('many', [succeeded(), succeeded(), succeeded()]), step('last', [succeeded()])]
+    const wanted = { settings: settings({ kind: 'subtitles', afterSuccess: 'delete' }) }
+    put(underWay(steps, wanted))
+    expect(await run()).toEqual(['finish', 'deleteSource', 'Finished'])
+    expect([deleted.at(-1), source()]).toEqual(['wedding.mp4 e1', 'deleted'])
+    put(underWay([step('first', [failed()])], wanted))
+    deleted = []
+    expect(await run()).toEqual(['finish', 'Finished'])
+    expect([deleted.includes('wedding.mp4 e1'), source()]).toEqual([false, undefined])
   })
 })

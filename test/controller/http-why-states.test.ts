@@ -78,6 +78,7 @@ const records: Job[] = [
     'InfrastructureAttemptsExhausted',
     'DeadlineExceeded',
     'TaskDefinitionInvalid',
+    'ImageMissing',
     'OverridesTooLong',
     'BrokenRecord',
   ].flatMap((reason) =>

@@ -494,6 +494,11 @@ const rows: readonly [
   ],
   ['Stopping without a reason', live('Stopping'), 'Its record is damaged: Stopping without a reason.', soon],
   ['Succeeded', job({ phase: 'Succeeded', reason: 'Done', lastAttempt: 1 }), 'Succeeded.'],
+  [
+    'Succeeded, and its input was to go',
+    job({ phase: 'Succeeded', reason: 'Done', lastAttempt: 1, source: 'notAllowed' }),
+    'Succeeded; its input was not deleted, because the controller may not (s3:DeleteObject).',
+  ],
   ['Succeeded later', job({ phase: 'Succeeded', reason: 'Done', lastAttempt: 3 }), 'Succeeded in attempt 3.'],
   ['Cancelled', job({ phase: 'Cancelled', reason: 'Cancelled' }), 'Cancelled by the user.'],
   [
@@ -532,7 +537,14 @@ const rows: readonly [
     'Lost to the infrastructure 11 times, more than allowed: Spot.',
   ],
   ...(
-    ['InputMissing', 'DeadlineExceeded', 'TaskDefinitionInvalid', 'OverridesTooLong', 'BrokenRecord'] as const
+    [
+      'InputMissing',
+      'DeadlineExceeded',
+      'TaskDefinitionInvalid',
+      'ImageMissing',
+      'OverridesTooLong',
+      'BrokenRecord',
+    ] as const
   ).map((reason): [string, Shown, string] => [
     `Failed/${reason}`,
     job({ phase: 'Failed', reason, message: 'What happened. And more.' }),

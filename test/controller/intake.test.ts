@@ -268,7 +268,7 @@ function handlers(jobs: JobStore = table.jobs) {
     rules,
     installation: 'test',
     clock,
-    metadataOf: () => Promise.resolve({}),
+    headUpload: () => Promise.resolve({ metadata: {} }),
     wake: (woke) => woken.push(woke),
     count: (result) => {
       counts[result] = (counts[result] ?? 0) + 1

@@ -74,7 +74,7 @@ describe('a launch', () => {
     const network = request.networkConfiguration?.awsvpcConfiguration
     return { network, publicIp: attempts?.[0]?.publicIp }
   }
-  const families = { media: 'worker', internet: 'worker-internet' }
+  const families = { media: 'worker', internet: 'worker-internet', seeding: 'worker-seeding' }
   const params = { taskDefinition: 'mine' }
   const mine = job({ kind: 'container', settings: settings({ params }) })
 

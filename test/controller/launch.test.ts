@@ -6,6 +6,7 @@ import {
   liveVcpu,
   type Network,
   sizeOf,
+  storageOf,
   type Template,
   taskDefinitionOf,
 } from '../../controller/reconcile/launch.ts'
@@ -15,6 +16,7 @@ import { isFargateSize } from '../../schemas/fargate.ts'
 import { makeUid, parseStartedBy } from '../../schemas/ids.ts'
 import { type Attempt, acceptedJobSchema, type Job, type OutcomeClass } from '../../schemas/job.ts'
 import { defaultPrices } from '../../schemas/prices.ts'
+import { askForStorage } from '../../schemas/sizes.ts'
 import {
   acceptedMs,
   at,
@@ -433,6 +435,53 @@ describe('the next size after running out of memory', () => {
   })
 })
 
+describe('the next disk after one that was too small', () => {
+  const full = (n: number, ephemeralStorage?: number, more: Partial<Attempt> = {}): Attempt =>
+    attempt({
+      n,
+      ...(ephemeralStorage === undefined ? {} : { ephemeralStorage }),
+      outcome: { class: 'failed', exitCode: 75, code: 'DISK_FULL', reason: 'The disk is too small' },
+      ...more,
+    })
+  const asking = (gib: number): Attempt['outcome'] => ({
+    ...{ class: 'failed', code: 'DISK_FULL' },
+    reason: `The disk of the task is too small: 9.9 GiB are free. ${askForStorage(gib)}.`,
+  })
+  const other = attempt({
+    n: 1,
+    outcome: { class: 'failed', exitCode: 75, code: 'STALLED', reason: 'It hangs' },
+  })
+  test.each<[string, Attempt[], number | undefined, number | undefined]>([
+    ['none was: what was asked for', [], 30, 30],
+    ['nothing was asked for: what the task definition says', [], undefined, undefined],
+    ['it failed for another reason', [other], 30, 30],
+    ['the 20 GiB that every task has', [full(1)], undefined, 40],
+    ['twice what there was', [full(1, 50)], 50, 100],
+    ['twice the largest', [full(1, 50), full(2, 100)], 50, 200],
+    ['what the worker has asked for', [full(1, 50, { outcome: asking(130) })], 50, 130],
+    [
+      'twice what there was, if the worker has asked for less',
+      [full(1, 50, { outcome: asking(60) })],
+      50,
+      100,
+    ],
+    ['never more than there is', [full(1, 150)], 150, 200],
+    ['never more than there is, whatever is asked for', [full(1, 50, { outcome: asking(999) })], 50, 200],
+    ['nothing larger is left: the same again', [full(1, 200)], 50, 200],
+    ['an edit to more wins', [full(1, 30)], 120, 120],
+    ['in an earlier generation', [full(1, 50, { launchedAt: at(-1) })], 50, 50],
+  ])('%s', (_name, attempts, ephemeralStorage, want) => {
+    const resources = ephemeralStorage === undefined ? {} : { ephemeralStorage }
+    expect(storageOf(job({ attempts, settings: settings({ resources }) }))).toBe(want)
+  })
+
+  test('is what the intent asks for, and what is priced', () => {
+    const set = intent(job({ attempts: [full(1)], lastAttempt: 1, lastLaunch: 1 }))
+    expect(set.launching?.request?.overrides).toMatchObject({ ephemeralStorage: { sizeInGiB: 40 } })
+    expect(set.attempts?.at(-1)?.ephemeralStorage).toBe(40)
+  })
+})
+
 describe('capacity', () => {
   const capacityAfter = (capacity: 'spot' | 'on-demand' | 'spot-then-on-demand', attempts: Attempt[]) =>
     capacityOf(job({ attempts, settings: settings({ resources: { capacity } }) }))
@@ -508,7 +557,7 @@ describe('capacity', () => {
 })
 
 test('which task definition: the worker’s, or the one that a container job names', () => {
-  const families = { media: 'worker', internet: 'worker-internet' }
+  const families = { media: 'worker', internet: 'worker-internet', seeding: 'worker-seeding' }
   expect(taskDefinitionOf(job(), families)).toBe('worker')
   const params = { taskDefinition: 'mine:3' }
   expect(taskDefinitionOf(job({ kind: 'container', settings: settings({ params }) }), families)).toBe(

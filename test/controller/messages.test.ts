@@ -27,6 +27,7 @@ const submit = (object: S3Object, kind = 'transcode') => ({
       key: object.key,
       ...(object.eTag === undefined ? {} : { etag: object.eTag }),
       ...(object.versionId === undefined ? {} : { versionId: object.versionId }),
+      ...(object.size === undefined ? {} : { bytes: object.size }),
     },
   },
   sequencer: object.sequencer,
@@ -66,6 +67,11 @@ describe('an upload', () => {
     const other = { key: 'other.mov', eTag: 'e2' }
     const body = { Records: [record(film), record({ key: 'notes.txt', eTag: 'e3' }), record(other)] }
     expect(read(body)).toEqual(commands(submit(film), { do: 'ignore', why: 'OtherSuffix' }, submit(other)))
+  })
+
+  test.each([0.5, -1, 1e300])('a size that is none, %d, is left out', (size) => {
+    const { size: _size, ...unsized } = film
+    expect(read({ Records: [record({ ...film, size })] })).toEqual(commands(submit(unsized)))
   })
 
   test('the same event twice is the same job', () => {
@@ -511,9 +517,9 @@ describe('the same object is the same job, whichever way its event came', () => 
     const notification = { Records: [record({ ...object, key: encode(object.key) })] }
     const event = eventOf(object)
     const ways = [notification, event, throughSns(notification), throughSns(event)].map((body) => read(body))
-    const { key, eTag: etag, versionId, sequencer } = object
+    const { key, eTag: etag, versionId, sequencer, size: bytes } = object
     expect(ways[0]).toEqual(
-      commands(...uploadCommands({ bucket: 'uploads', key, etag, versionId, sequencer }, rules)),
+      commands(...uploadCommands({ bucket: 'uploads', key, etag, versionId, sequencer, bytes }, rules)),
     )
     expect(ways[0]).toMatchObject({ commands: [{ do: 'submit', sequencer: film.sequencer }] })
     for (const way of ways) expect(way).toEqual(ways[0])
@@ -527,7 +533,7 @@ describe('the same object is the same job, whichever way its event came', () => 
 
 test('a confirmation makes the same command as the event, but for the sequencer', () => {
   const [confirmed] = uploadCommands(
-    { bucket: 'uploads', key: 'film.mp4', etag: 'e1', versionId: undefined, sequencer: undefined },
+    { bucket: 'uploads', key: 'film.mp4', etag: 'e1', versionId: undefined, sequencer: undefined, bytes: 7 },
     rules,
   )
   expect(confirmed).toEqual({ ...submit(film), sequencer: undefined })

@@ -595,3 +595,15 @@ describe('what the ledger keeps of it', () => {
     expect(judge(refused('permanent'), undefined).outcome.reason).toContain('AccessDeniedException: no')
   })
 })
+
+test('the ledger keeps the error code of a worker that failed, and of no other', () => {
+  const full = { report: report({ outcome: 'failed', exitCode: 75, code: 'DISK_FULL' }) }
+  expect(judge(running(full), stop({ exitCode: 75 })).outcome).toMatchObject({
+    class: 'failed',
+    code: 'DISK_FULL',
+  })
+  expect(judge(running(failedReport(75)), stop({ exitCode: 75 })).outcome).not.toHaveProperty('code')
+  expect(judge(running(done), stop({ exitCode: 0 })).outcome).not.toHaveProperty('code')
+  const interrupted = { report: report({ outcome: 'interrupted', exitCode: 143, code: 'INTERRUPTED' }) }
+  expect(judge(running(interrupted), stop({ exitCode: 143 })).outcome).not.toHaveProperty('code')
+})

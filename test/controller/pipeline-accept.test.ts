@@ -114,6 +114,19 @@ describe('a pipeline that is asked for again', () => {
     expect(ask('e2')).not.toHaveProperty('pipeline')
   })
 
+  test('goes on where the size of the same input has become known, or is not known any more', () => {
+    const spec = { input: { bucket: input.bucket, key: input.key } }
+    const seen = { is: 'present', etag: 'e1' } as const
+    for (const [before, now] of [
+      [seen, { ...seen, bytes: 7 }],
+      [{ ...seen, bytes: 7 }, seen],
+    ] as const) {
+      const { settings } = acceptedAs(submitted({ spec }), before)
+      const record = settled('Failed', steps, { spec, settings })
+      expect(childrenOf(acceptedAs({ ...record, phase: 'Submitted' }, now))).toHaveLength(2)
+    }
+  })
+
   test('does all of it again when it had succeeded', () => {
     const done = [audio, step('transcript', [succeeded()]), step('publish', [succeeded()])]
     expect(again(settled('Succeeded', done))).not.toHaveProperty('pipeline')
@@ -123,6 +136,32 @@ describe('a pipeline that is asked for again', () => {
     const media = { bucket: 'outputs', key: 'work/a/audio.flac', format: 'flac' }
     const made = step('audio', [succeeded({ ...asIs, isTemporary: true, media, way: 'converted' })])
     expect(childrenOf(again(settled('Failed', [made, transcript])))).toEqual([childId('audio', 0, 2)])
+  })
+
+  describe('because its task had split it', () => {
+    const spec = { input, params: { preset: 'fast' } }
+    const split = { shards: 2 }
+    const encoded = step('encode', [succeeded(), failed()], 'encode-shard')
+    const asTranscode = acceptedAs(submitted({ kind: 'transcode', spec, uid }))
+    const failedSplit = settled('Failed', [], {
+      kind: 'transcode',
+      spec,
+      settings: asTranscode.settings,
+      pipeline: { steps: [encoded], split },
+    })
+
+    test('goes on as a pipeline, without a task and in no line; shards are made again, being temporary', () => {
+      const record = again(failedSplit)
+      expect(record).toMatchObject({ phase: 'Pending', pipeline: { split } })
+      expect(record).not.toHaveProperty('backlogQueue')
+      expect(childrenOf(record)).toEqual([0, 1].map((index) => childId('encode', index, 2, 'encode-shard')))
+    })
+
+    test('with other parameters begins with a task again, in its line', () => {
+      const record = again(failedSplit, { spec: { input, params: { preset: 'medium' } } })
+      expect(record).toMatchObject({ phase: 'Pending', backlogQueue: 'default' })
+      expect(record).not.toHaveProperty('pipeline')
+    })
   })
 
   test('that cannot be accepted any more has failed, for good', () => {
@@ -180,7 +219,7 @@ describe('steps are no jobs of their own', () => {
 })
 
 test.each(['subtitles', 'analyze'])('%s: every child that it asks for is accepted, step by step', (kind) => {
-  const plan = pipelineOf(kind)
+  const plan = pipelineOf({ kind, fence: undefined, pipeline: undefined })
   if (!plan) throw new Error('no plan')
   let parent = acceptedJobSchema.parse(acceptedAs(submitted({ kind, uid })))
   const asked: string[] = []

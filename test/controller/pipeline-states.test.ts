@@ -329,6 +329,8 @@ function follow({ job, seen, plan, nowMs }: State, action: PipelineAction): Stat
     case 'nothing':
     case 'wait':
       return next({})
+    case 'deleteSource':
+      return next({ source: 'deleted' })
     case 'heal':
       return next({ phase: action.phase })
     case 'adoptEdit':

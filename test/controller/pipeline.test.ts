@@ -285,6 +285,37 @@ table('suspend', [
   ['one that goes on stays as it is', underWay([first], { phase: 'Pending', ...suspend }), look(), suspended],
 ])
 
+/** Its own task found the work too much for one. */
+const split = (more: Partial<Job> = {}): Job =>
+  accepted({ phase: 'Running', reason: 'Split', pipeline: { steps: [], split: { shards: 3 } }, ...more })
+
+table('a job that its task has split goes on as a pipeline', [
+  ['with the first step', split(), look(), begins('first', 1)],
+  ['not back to Pending', split({ phase: 'Pending' }), look(), heal('Running', 'Resumed')],
+  ['suspended: it waits', split(suspend), look(), suspended],
+  ['cancelled: it ends', split(cancel), look(), cancelled],
+  [
+    'an edit comes too late: it was split by the settings of before',
+    split(),
+    look(undefined, { isEdited: true }),
+    begins('first', 1),
+  ],
+])
+
+test('what the task found out reaches every step', () => {
+  const plan: Pipeline = {
+    steps: [{ name: 'first', children: ({ split: found }) => [wish('first/', { found })] }],
+    result: () => ({}),
+    temporaryKeys: () => [],
+  }
+  const begun = underWay([step('first', [{}])])
+  const job = { ...begun, pipeline: { steps: [], ...begun.pipeline, split: { shards: 3 } } }
+  expect(decidePipeline(job, plan, sees('first', missing), acceptedMs + hourMs)).toMatchObject({
+    do: 'putChild',
+    child: { spec: { params: { environment: { PARAMS: '{"found":{"shards":3}}' } } } },
+  })
+})
+
 table('children are put one by one, as many at once as the step says', [
   ['the only one', oneIntended, sees('first', missing), puts('first')],
   ['the first of three', inMany([{}, {}, {}]), sees('many', missing, missing, missing), puts('many', 0)],
@@ -627,10 +658,15 @@ test('only children that may still change are looked at', () => {
 })
 
 test('only kinds with steps are pipelines', () => {
-  expect(pipelineOf('subtitles')?.steps.map(({ name }) => name)).toEqual(['audio', 'transcript', 'publish'])
-  expect(pipelineOf('analyze')?.steps.map(({ name }) => name)).toEqual(['audio', 'transcript', 'summary'])
+  const pipelineOfKind = (kind: string) => pipelineOf({ kind, fence: undefined, pipeline: undefined })
+  expect(pipelineOfKind('subtitles')?.steps.map(({ name }) => name)).toEqual([
+    'audio',
+    'transcript',
+    'publish',
+  ])
+  expect(pipelineOfKind('analyze')?.steps.map(({ name }) => name)).toEqual(['audio', 'transcript', 'summary'])
   for (const kind of ['transcode', 'container', 'extract-audio', 'unknown', 'constructor'])
-    expect(pipelineOf(kind)).toBeUndefined()
+    expect(pipelineOfKind(kind)).toBeUndefined()
 })
 
 describe('asked for again, a pipeline goes on where it had failed', () => {

@@ -1,6 +1,6 @@
 import { NumberValue } from '@aws-sdk/lib-dynamodb'
 import { describe, expect, test } from 'vitest'
-import { hashSpec, type Resolved, resolveSettings } from '../../controller/intake/resolve.ts'
+import { hashSpec, type Resolved, resolveSettings, withKnown } from '../../controller/intake/resolve.ts'
 import { isFargateSize } from '../../schemas/fargate.ts'
 import { specBounds } from '../../schemas/limits.ts'
 import { summaryOf } from '../../schemas/problems.ts'
@@ -212,7 +212,7 @@ describe('the field is named', () => {
       'an unknown kind',
       'transcoding',
       {},
-      /^kind: "transcoding" is not allowed: must be one of: transcode, subtitles, analyze, container/,
+      /^kind: "transcoding" is not allowed: must be one of: transcode, subtitles, audio, analyze, record, torrent, seed, container$/,
     ],
     ['no kind', undefined, {}, /^kind: nothing is not allowed/],
     ['a step of a pipeline', 'extract-audio', {}, /^kind: .*extract-audio.* step of a pipeline/],
@@ -228,6 +228,21 @@ describe('the field is named', () => {
       { input: { bucket: 'uploads', key: 'a.mp4' }, output: 'my talks/' },
       /^spec\.output: .*Amazon Transcribe/,
     ],
+    ...(
+      [
+        ['deletes an input of another bucket', { bucket: 'archive', key: 'a.mp4' }],
+        ['deletes what nobody names', undefined],
+        [
+          'deletes an object of which only the version is named',
+          { bucket: 'uploads', key: 'a.mp4', versionId: 'v1' },
+        ],
+      ] as const
+    ).map(([name, input]): [string, unknown, unknown, RegExp] => [
+      name,
+      'container',
+      { params, ...(input ? { input } : {}), afterSuccess: 'delete' },
+      /^spec\.afterSuccess: "?delete"? is not allowed: needs an input of bucket uploads/,
+    ]),
     ['a kind of another type', 7, {}, /^kind: 7/],
     ['a kind that every object has', '__proto__', {}, /^kind: "__proto__"/],
     ['a spec of another type', 'container', 'fast please', /^spec: "fast please"/],
@@ -410,6 +425,57 @@ describe('what can never fit', () => {
     expect(resolve({ params, priority: 12, resources: { cpu: 32_768 } }, 'container', testPolicy()).is).toBe(
       'invalid',
     )
+  })
+})
+
+describe('the size of the input', () => {
+  const GiB = 1024 ** 3
+  const film = { ...input, bytes: 60 * GiB }
+  const resourcesOf = (spec: object, by = policy) => {
+    const resolved = resolve({ input: film, ...spec }, 'transcode', by)
+    return resolved.is === 'valid' ? resolved.settings.resources : sentence(resolved)
+  }
+  const ours = { cpu: 4096, memory: 8192, ephemeralStorage: 124, capacity: 'on-demand' }
+
+  test.each<[string, object, object]>([
+    ['nothing was asked for', {}, ours],
+    ['capacity was', { capacity: 'spot' }, { ...ours, capacity: 'spot' }],
+    ['a disk was: only the disk is theirs', { ephemeralStorage: 64 }, { ...ours, ephemeralStorage: 64 }],
+    ['memory was: the disk is still ours', { memory: 5120 }, { ...ours, cpu: 2048, memory: 5120 }],
+    ['CPU was: the disk is still ours', { cpu: 1024 }, { ...ours, cpu: 1024, memory: 4096 }],
+  ])('decides about the task; %s', (_name, resources, want) => {
+    expect(resourcesOf({ resources })).toEqual(want)
+  })
+
+  test('never chooses a task that its queue would never admit', () => {
+    expect(resourcesOf({}, testPolicy({ maxVcpu: 2 }))).toEqual({ ...ours, cpu: 2048, memory: 4096 })
+  })
+
+  test('refuses a disk that the input alone fills, and what no disk can take', () => {
+    expect(resourcesOf({ resources: { ephemeralStorage: 63 } })).toMatch(
+      /^spec\.resources\.ephemeralStorage: 63 is not allowed: the input has 60 GiB.*ask for 64 or more/,
+    )
+    const larger = { ...film, bytes: 151 * GiB }
+    expect(resourcesOf({ input: larger, resources: { ephemeralStorage: 63 } })).toMatch(
+      /^spec\.input: 151 GiB is not allowed: kind transcode takes at most 150 GiB/,
+    )
+  })
+
+  test.each([0.5, -1, '7', null])('%j is none', (bytes) => {
+    expect(resourcesOf({ input: { ...film, bytes } })).toMatch(/^spec\.input\.bytes: /)
+  })
+
+  const found = { bucket: 'uploads', key: 'a.mp4', etag: 'e1', bytes: 7 }
+  const { etag: _etag, bytes: _bytes, ...bare } = found
+  test.each<[string, object, object]>([
+    ['the same object by its key', bare, found],
+    ['the same object by its etag', input, found],
+    ['another size that was named', { ...bare, bytes: 8 }, { ...found, bytes: 8 }],
+    ['another etag', { ...bare, etag: 'e2' }, { ...bare, etag: 'e2' }],
+    ['a version', { ...bare, versionId: 'v' }, { ...bare, versionId: 'v' }],
+    ['another key', { ...bare, key: 'b.mp4' }, { ...bare, key: 'b.mp4' }],
+  ])('stays known after an edit that names %s', (_name, named, want) => {
+    expect(withKnown(named, found)).toEqual(want)
   })
 })
 

@@ -138,6 +138,8 @@ test('counts: a failure, a loss, and neither', () => {
   expect(settledAs(running({ counts, report: report() }), stop()).counts).toEqual(counts)
 })
 
+const stoppingCancel = { stopping: { reason: 'Cancel' as const, at: at(0) } }
+
 describe('what goes and what stays', () => {
   const before = running({
     report: report({ result: { renditions: 4 } }),
@@ -154,6 +156,39 @@ describe('what goes and what stays', () => {
         expect(settledAs(all, how)).not.toHaveProperty(name)
     },
   )
+
+  const splitInto = (split: unknown, more: Partial<Job> = {}): Job =>
+    running({ kind: 'transcode', report: report({ result: { split } }), ...more })
+
+  test('what its task found too long for one task goes on as a pipeline, its attempt a success', () => {
+    const job = settledAs(splitInto({ shards: [] }), stop())
+    expect(job).toMatchObject({
+      phase: 'Running',
+      reason: 'Split',
+      pipeline: { steps: [], split: { shards: [] } },
+      attempts: [{ outcome: { class: 'success' } }],
+    })
+    for (const name of ['fence', 'finishedAt', 'result', 'backlogQueue']) expect(job).not.toHaveProperty(name)
+  })
+
+  test.each<[string, Job, string]>([
+    ['of a kind that is never split', splitInto({}, { kind: 'container' }), 'Succeeded'],
+    ['a split that is a text', splitInto('in two'), 'Succeeded'],
+    ['a split that is a list', splitInto([]), 'Succeeded'],
+    ['cancelled meanwhile', { ...stopping('Cancel'), ...splitInto({}), ...stoppingCancel }, 'Cancelled'],
+  ])('no pipeline: %s', (_name, job, phase) => {
+    const after = settledAs(job, stop())
+    expect(after.phase).toBe(phase)
+    expect(after).not.toHaveProperty('pipeline')
+  })
+
+  test('the input of a job that wants it deleted is marked for it by success alone', () => {
+    const wanted = { settings: settings({ afterSuccess: 'delete' }) }
+    expect(settledAs(running({ ...wanted, report: report() }), stop()).source).toBe('deleting')
+    expect(settledAs(running({ report: report() }), stop())).not.toHaveProperty('source')
+    for (const how of [stop({ exitCode: 65 }), stop(failure), stop(spot)])
+      expect(settledAs(running(wanted), how)).not.toHaveProperty('source')
+  })
 
   test('the result of the report becomes the result of the job', () => {
     expect(settledAs(before, stop())).toMatchObject({

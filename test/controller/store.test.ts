@@ -174,6 +174,7 @@ describe('the steps of the controller hold only on what they were decided on', (
     wantListPass: nothing,
     onAnswer: nothing,
     onLaunch: nothing,
+    deleteSource: () => Promise.resolve('deleted'),
     onMoved: nothing,
     onSettled: nothing,
   })

@@ -4,7 +4,7 @@ import {
   type Upload,
   type UploadRules,
   uploadCommands,
-  withMetadata,
+  withHead,
 } from '../../controller/intake/uploads.ts'
 import { triggersSchema } from '../../schemas/triggers.ts'
 
@@ -102,15 +102,29 @@ describe('parameters that an upload brings along', () => {
     expect(paramsOfUpload('subtitles', metadata)).toEqual(expected)
   })
 
+  test('a parameter that begins like the name of another kind is a parameter', () => {
+    const metadata = { 'job-audio-bitrate-kbps': '96' }
+    expect(paramsOfUpload('transcode', metadata)).toEqual({ audioBitrateKbps: 96 })
+    expect(paramsOfUpload('subtitles', metadata)).toEqual({})
+  })
+
   test('win over those of the trigger, and leave the others', () => {
     const [, second] = uploadCommands(talk, rules)
     if (second?.do !== 'submit') throw new Error('no job')
-    expect(withMetadata(second, { 'job-max-speakers': '2' }).spec.params).toEqual({
-      language: 'en-US',
-      maxSpeakers: 2,
-    })
-    expect(withMetadata(second, { 'job-language': 'fr-FR' }).spec.params).toEqual({ language: 'fr-FR' })
-    expect(withMetadata(second, { color: 'red' })).toBe(second)
+    const paramsWith = (metadata: Record<string, string>) => withHead(second, { metadata }).spec.params
+    expect(paramsWith({ 'job-max-speakers': '2' })).toEqual({ language: 'en-US', maxSpeakers: 2 })
+    expect(paramsWith({ 'job-language': 'fr-FR' })).toEqual({ language: 'fr-FR' })
+    expect(withHead(second, { metadata: { color: 'red' } })).toEqual(second)
+  })
+
+  test('its size comes from its event, and where that does not say it, from what S3 says of the object', () => {
+    const bytesOf = (upload: Upload) => {
+      const [command] = uploadCommands(upload, rules)
+      if (command?.do !== 'submit') throw new Error('no job')
+      return withHead(command, { metadata: {}, bytes: 77 }).spec.input.bytes
+    }
+    expect(bytesOf(talk)).toBe(1000)
+    expect(bytesOf({ ...talk, bytes: undefined })).toBe(77)
   })
 
   test('a name that JavaScript treats in a special way is a parameter like any other', () => {
@@ -120,18 +134,32 @@ describe('parameters that an upload brings along', () => {
   })
 })
 
+test('what a rule says of the time after success stands in the spec of its job', () => {
+  const rule = { prefix: 'once/', jobs: [{ kind: 'transcode', afterSuccess: 'delete' }] }
+  const [command] = uploadCommands(
+    { ...talk, key: 'once/a.mp4' },
+    { triggers: triggersSchema.parse([rule]), defaultKind: undefined },
+  )
+  expect(command).toMatchObject({ do: 'submit', spec: { afterSuccess: 'delete' } })
+})
+
 describe('rules that cannot be', () => {
   test.each([
     [
       'an unknown kind',
       [{ jobs: [{ kind: 'transmogrify' }] }],
-      /must be one of: transcode, subtitles, analyze/,
+      /must be one of: transcode, subtitles, audio, analyze, torrent/,
     ],
     ['a step of a pipeline', [{ jobs: [{ kind: 'extract-audio' }] }], /must be one of/],
     [
       'parameters that the kind refuses',
       [{ jobs: [{ kind: 'subtitles', params: { maxSpeakers: 1 } }] }],
       /maxSpeakers/,
+    ],
+    [
+      'the upload deleted after one of two jobs',
+      [{ jobs: [{ kind: 'transcode', afterSuccess: 'delete' }, { kind: 'subtitles' }] }],
+      /others may still need it/,
     ],
     ['a kind twice', [{ jobs: [{ kind: 'transcode' }, { kind: 'transcode' }] }], /a kind twice/],
     ['an unknown field', [{ jobs: [], sufix: '.mp4' }], /sufix/],

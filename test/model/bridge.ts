@@ -261,7 +261,7 @@ function stopOf(cause: Cause): Stop {
 
 export type WriteAction = Exclude<
   Action,
-  { do: 'nothing' | 'wait' | 'look' | 'listPass' | 'runTask' | 'stopTask' }
+  { do: 'nothing' | 'wait' | 'look' | 'listPass' | 'runTask' | 'stopTask' | 'deleteSource' }
 >
 /** What RunTask answered, as a write. */
 export type AnswerWrite = { do: 'answer'; task: number } | { do: 'answer'; refused: 'capacity' | 'permanent' }

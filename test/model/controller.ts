@@ -144,6 +144,8 @@ function actNow(step: Step): void {
       break
     case 'wait':
     case 'look':
+    // What becomes of an input is written after the end, and nothing here depends on it.
+    case 'deleteSource':
       emit(withCtrl(state, index, idle), words, false, broken)
       break
     case 'listPass':

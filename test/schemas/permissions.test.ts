@@ -13,6 +13,7 @@ import { openRecord } from '../../worker/record.ts'
 const services: Readonly<Record<string, string>> = {
   'client-dynamodb': 'dynamodb',
   'lib-dynamodb': 'dynamodb',
+  'client-ecr': 'ecr',
   'client-ecs': 'ecs',
   'client-s3': 's3',
   'client-sqs': 'sqs',

@@ -23,6 +23,7 @@ export const rowOf = (action: string, reason: string, isPipeline: boolean): stri
 
 const rowsOfPipeline: Record<PipelineRow, true> = {
   'pipeline:nothing/Finished': true,
+  'pipeline:deleteSource/AfterSuccess': true,
   'pipeline:wait/Suspended': true,
   'pipeline:wait/WaitingForChildren': true,
   'pipeline:wait/ChildrenStopping': true,
@@ -45,6 +46,7 @@ const rowsOfPipeline: Record<PipelineRow, true> = {
 /** Every row of the decision, by action and reason. A row that the type does not have, or lacks, does not compile. */
 const rowsOfDecide: Record<Row, true> = {
   'nothing/Finished': true,
+  'deleteSource/AfterSuccess': true,
   'wait/Suspended': true,
   'wait/Backoff': true,
   'wait/Capacity': true,

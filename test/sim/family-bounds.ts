@@ -1,5 +1,5 @@
 import { formatParent, parentOf } from '../../schemas/pipeline.ts'
-import { childrenOf, isOver, isPipelineKind, parentWish } from './family-rules.ts'
+import { childrenOf, isOver, isPipeline, parentWish } from './family-rules.ts'
 import type { Item } from './invariants.ts'
 import { startOfTimeMs, type World } from './world.ts'
 
@@ -67,7 +67,7 @@ export function createFamilyBounds(world: World) {
     check(): void {
       if (plan.pipelines === 0 || scheduler.nowMs() < fromMs) return
       for (const record of world.records()) {
-        if (isPipelineKind(record.kind)) checkParent(record)
+        if (isPipeline(record)) checkParent(record)
         else if (parentOf(record.spec) !== undefined) checkChild(record)
       }
     },

@@ -1,7 +1,7 @@
 import stringify from 'safe-stable-stringify'
 import { isTerminal } from '../../schemas/job.ts'
-import { isKindName, kinds } from '../../schemas/kinds/index.ts'
-import { formatParent, type ParentRef, parentOf } from '../../schemas/pipeline.ts'
+import { isKindName, type Kind, kinds } from '../../schemas/kinds/index.ts'
+import { formatParent, type ParentRef, type Pipeline, parentOf } from '../../schemas/pipeline.ts'
 import type { Item } from './invariants.ts'
 
 /** The parts of a child's entry, and of a pipeline's record, that these rules look at. */
@@ -9,7 +9,7 @@ type Entry = {
   jobId: string
   state: string
   reason?: string
-  result?: { isTemporary?: unknown }
+  result?: Record<string, unknown>
 }
 type Step = { name: string; children: Entry[] }
 type Parent = {
@@ -40,8 +40,19 @@ export type FamilySettings = {
   fail(invariant: string, message: string): void
 }
 
-export const isPipelineKind = (kind: unknown): boolean =>
-  typeof kind === 'string' && isKindName(kind) && kinds[kind].pipeline !== undefined
+const kindOf = (kind: unknown): Kind | undefined =>
+  typeof kind === 'string' && isKindName(kind) ? kinds[kind] : undefined
+
+/** Whether jobs of a kind are always pipelines. */
+export const isPipelineKind = (kind: unknown): boolean => kindOf(kind)?.pipeline !== undefined
+
+/** Whether a record is a pipeline now: by its kind, or because its task has split it. */
+export const isPipeline = ({ kind, pipeline, fence }: Item): boolean =>
+  isPipelineKind(kind) ||
+  (kindOf(kind)?.splits !== undefined && pipeline !== undefined && fence === undefined)
+
+const planOf = ({ kind }: Pick<Parent, 'kind'>): Pipeline | undefined =>
+  kindOf(kind)?.pipeline ?? kindOf(kind)?.splits
 
 const stepsOf = ({ pipeline }: Parent): readonly Step[] =>
   Array.isArray(pipeline?.steps) ? pipeline.steps.filter(({ children }) => Array.isArray(children)) : []
@@ -116,14 +127,16 @@ export function createFamilyWatch(settings: FamilySettings) {
       else if (child.reason === 'ChildTaken') {
         if (isThere) say('it is its own')
       } else if (!isThere) say('there is no such child')
-      else if (child.state === 'succeeded') checkResult(child, truth, say)
+      else if (child.state === 'succeeded') checkResult(after, child, truth, say)
       else if (child.state === 'failed' && !['Failed', 'Cancelled'].includes(String(truth.phase)))
         say(`it is ${String(truth.phase)}`)
     }
   }
 
-  function checkResult(child: Entry, truth: Item, say: (what: string) => void): void {
-    if (child.result?.isTemporary === true) temporary.add(child.jobId)
+  function checkResult(parent: Parent, child: Entry, truth: Item, say: (what: string) => void): void {
+    const step = stepsOf(parent).find(({ children }) => children.includes(child))?.name
+    const ofStep = planOf(parent)?.steps.find(({ name }) => name === step)
+    if (child.result && ofStep?.isTemporary?.(child.result)) temporary.add(child.jobId)
     if (truth.phase !== 'Succeeded') say(`it is ${String(truth.phase)}`)
     else if (stringify(child.result) !== stringify(truth.result ?? {})) say('it returned something else')
   }
@@ -140,7 +153,7 @@ export function createFamilyWatch(settings: FamilySettings) {
   }
 
   function checkSuccess(after: Parent): void {
-    const plan = isKindName(after.kind ?? '') ? kinds[after.kind as keyof typeof kinds].pipeline : undefined
+    const plan = planOf(after)
     const steps = stepsOf(after)
     if (steps.map(({ name }) => name).join() !== plan?.steps.map(({ name }) => name).join())
       fail('Family', `${after.jobId} succeeded after the steps ${steps.map(({ name }) => name).join()}`)
@@ -181,8 +194,10 @@ export function createFamilyWatch(settings: FamilySettings) {
     places.set(key, [...others, String(child.jobId)])
     const done = others.find(hasSucceeded)
     if (done === undefined) return
-    const heard = places.get(keyOf(place.parent, 'transcript', 0)) ?? []
-    if (!temporary.has(done) || heard.some(hasSucceeded))
+    const steps = planOf(place.parent)?.steps ?? []
+    const next = steps[steps.findIndex(({ name }) => name === place.step) + 1]?.name ?? ''
+    const used = places.get(keyOf(place.parent, next, 0)) ?? []
+    if (!temporary.has(done) || used.some(hasSucceeded))
       fail('Family', `${String(child.jobId)} does what ${done} had done`)
   }
 
@@ -207,13 +222,13 @@ export function createFamilyWatch(settings: FamilySettings) {
   return {
     /** Any write of anybody. */
     wrote(before: Item | undefined, after: Item | undefined): void {
-      if (isPipelineKind(after?.kind ?? before?.kind))
+      if (isPipeline(after ?? before ?? {}) || (before !== undefined && isPipeline(before)))
         noteParent(before as Parent | undefined, after as Parent | undefined)
     },
 
     /** A write of a controller to an accepted record. */
     controllerWrote(before: Item, after: Item): void {
-      if (!isPipelineKind(after.kind) || before.uid !== after.uid || isHandled(String(after.jobId))) return
+      if (!isPipeline(after) || before.uid !== after.uid || isHandled(String(after.jobId))) return
       if (before.generation !== after.generation) return
       checkNotes(before as Parent, after as Parent)
       if (isOver(after) && !isOver(before)) checkEnd(after as Parent)

@@ -1,7 +1,7 @@
 import { makeUid } from '../../schemas/ids.ts'
 import { isTerminal } from '../../schemas/job.ts'
 import { parentOf } from '../../schemas/pipeline.ts'
-import { childrenOf, isOver, isPipelineKind } from './family-rules.ts'
+import { childrenOf, isOver, isPipeline } from './family-rules.ts'
 import type { FaultName } from './faults.ts'
 import type { Item } from './invariants.ts'
 import { tail } from './network.ts'
@@ -126,7 +126,7 @@ function meddle(world: World, requests: Requests): void {
   const known = [...world.records()].filter(({ expiresAt }) => expiresAt === undefined)
   const isChildTurn = random.once(3)
   const chosen = known.filter((record) =>
-    isChildTurn ? parentOf(record.spec) !== undefined : isPipelineKind(record.kind),
+    isChildTurn ? parentOf(record.spec) !== undefined : isPipeline(record),
   )
   if (chosen.length === 0) return
   const item = random.pick(chosen)
@@ -142,7 +142,7 @@ function retryEnded(world: World): void {
   const { random, faults } = world
   if (!faults.has('parentRetried')) return
   for (const item of [...world.records()]) {
-    const isAgain = isPipelineKind(item.kind) && isOver(item) && item.phase !== 'Succeeded'
+    const isAgain = isPipeline(item) && isOver(item) && item.phase !== 'Succeeded'
     if (!isAgain || item.expiresAt !== undefined || random.once(3)) continue
     faults.note('parentRetried')
     const { cancel: _cancel, ...spec } = (item.spec ?? {}) as Record<string, unknown>

@@ -114,6 +114,7 @@ export function drawJob(random: Random, index: number, plan: Plan, faults: Fault
       },
       ...(random.once(4) ? { failurePolicy: [drawRule(random)] } : {}),
       ...(random.once(8) ? { suspend: true } : {}),
+      ...(kind === 'transcode' && random.once(4) ? { afterSuccess: 'delete' } : {}),
     },
   }
 }
@@ -142,6 +143,7 @@ export function drawPipeline(random: Random, index: number, plan: Plan, faults: 
       ...(random.once(4) ? { resources: { capacity: 'spot-then-on-demand' } } : {}),
       ...(random.once(8) ? { failurePolicy: [drawRule(random)] } : {}),
       ...(random.once(8) ? { suspend: true } : {}),
+      ...(random.once(3) ? { afterSuccess: 'delete' } : {}),
       ...(ttlAfterFinished === undefined ? {} : { ttlAfterFinished }),
     },
   }

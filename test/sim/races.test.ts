@@ -111,6 +111,7 @@ async function leaderOf(job: Job): Promise<() => Promise<unknown>> {
     resyncMs: minuteMs,
     wake: nobody,
     deleteOutputs: unused,
+    deleteSource: unused,
     outputsBucket: 'outputs',
     wantListPass: nobody,
     onStep: nobody,

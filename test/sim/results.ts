@@ -1,4 +1,5 @@
 import { isKindName, kinds } from '../../schemas/kinds/index.ts'
+import { transcodeSplitSchema } from '../../schemas/kinds/transcode-long.ts'
 import type { Random } from '../support/random.ts'
 
 // What workers of the steps of pipelines return, and what they leave behind on the way.
@@ -19,9 +20,10 @@ export type Work = {
 /** Undefined for kinds that are no step: they return nothing here. */
 export function workOf(
   { kind, settings }: Assigned,
-  outputsBucket: string,
+  { outputsBucket, maySplit }: { outputsBucket: string; maySplit: boolean },
   random: Random,
 ): Work | undefined {
+  if (kind === 'transcode') return maySplit && random.once(3) ? splitWork(random) : undefined
   const work = drawWork(String(kind), settings, outputsBucket, random)
   if (work === undefined || !isKindName(String(kind))) return undefined
   kinds[String(kind) as keyof typeof kinds].result?.parse(work.result)
@@ -49,6 +51,12 @@ function drawWork(
         count: 1,
         durationS: 9,
       })
+    case 'encode-shard':
+      return { result: { ...piece, frames: 90, damage: 0 }, temporaryKey: `${output}video.mp4` }
+    case 'encode-sound':
+      return { result: { ...piece, damage: 0 }, temporaryKey: `${output}sound.mp4` }
+    case 'stitch':
+      return plain({ manifest, master: `${output}master.m3u8` })
     case 'summarize': {
       const counts = { durationS: 9, language: null, speakers: 0, words: 3, scenes: 1, chapters: 1 }
       return plain({ manifest, summary: `${output}summary.json`, page: `${output}summary.md`, ...counts })
@@ -56,6 +64,26 @@ function drawWork(
     default:
       return undefined
   }
+}
+
+const piece = { bytes: 1, sha256: '0'.repeat(64) }
+
+/** What the task of a long video returns. */
+function splitWork(random: Random): Work {
+  const shards = [0, 1, 2].slice(0, 2 + random.below(2)).map((index) => ({
+    frame: 90 * index,
+    stampS: 3 * index,
+    seekS: 3 * index,
+    repeats: 0,
+  }))
+  const split = {
+    rate: { num: 30, den: 1 },
+    frames: 90 * shards.length,
+    shardFrames: 90,
+    shards,
+    sound: random.once(2),
+  }
+  return { result: { split: transcodeSplitSchema.parse(split) }, temporaryKey: undefined }
 }
 
 /** Half of the inputs are heard as they are, of the others the audio is made; a few of those that may have none have none. */

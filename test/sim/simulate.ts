@@ -5,6 +5,7 @@ import { isOver } from './family-rules.ts'
 import type { FaultName } from './faults.ts'
 import type { Item, Violation } from './invariants.ts'
 import { tail } from './network.ts'
+import { checkSources, isSourceDue } from './sources.ts'
 import { type Requests, startUsers } from './users.ts'
 import {
   createWorld,
@@ -216,7 +217,7 @@ function allEnded(world: World, requests: Requests): boolean {
  */
 const hasEnded = (world: World, record: Item): boolean =>
   uidFitsJob(String(record.uid), String(record.jobId)) &&
-  (isOver(record) ||
+  ((isOver(record) && !isSourceDue(record)) ||
     (world.damaged.has(String(record.jobId)) &&
       isTerminal(String(record.phase)) &&
       record.fence === undefined))
@@ -243,6 +244,7 @@ function checkEnded(world: World, requests: Requests, healedMs: number): void {
   for (const task of ourTasks(world))
     world.fail('I5', `${task.arn} of ${task.startedBy} is ${task.lastStatus} though every job has ended`)
   checkTemporary(world)
+  checkSources(world)
 }
 
 /** I12: then nothing happens any more. Leases and status go on; launches, stops and writes of records do not. */

@@ -24,6 +24,8 @@ export type WorkerPorts = {
   faults: Faults
   events: WorkerEvents
   outputsBucket: string
+  /** Whether a job may be found too long for one task. */
+  maySplit: boolean
   exit(exitCode: number, reason?: string): void
 }
 
@@ -83,7 +85,7 @@ export function startWorker(task: ModelTask, claims: boolean, ports: WorkerPorts
     const assigned = await claim()
     if (assigned === undefined) return exit(isTerminated ? 143 : 76)
     events.onClaimed(task)
-    made = workOf(assigned, ports.outputsBucket, random)
+    made = workOf(assigned, ports, random)
     if (made?.temporaryKey !== undefined) events.onTemporary(made.temporaryKey)
     if (faults.strikes('workerHangs')) return
     const held = await beatFor(record, workMs)

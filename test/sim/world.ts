@@ -17,13 +17,14 @@ import { createS3Model, type SimulatedS3 } from './aws/s3.ts'
 import { createSqsModel, modelQueueUrl as queueUrl } from './aws/sqs.ts'
 import { rowOf } from './coverage.ts'
 import { configurationOf, every, leaseOfItsOwn } from './deployment.ts'
-import { childrenOf, createFamilyWatch, isPipelineKind } from './family-rules.ts'
+import { childrenOf, createFamilyWatch, isPipeline } from './family-rules.ts'
 import { drawLaunchFate } from './fate.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { createWatch, type Item, type Violation } from './invariants.ts'
 import { type Call, type CallFate, connect, connectSqs, type Send, tail, type Wire } from './network.ts'
 import { drawPipelines, drawPlan, type Plan } from './plan.ts'
 import { createScheduler, type Scheduler, type SimProcess } from './scheduler.ts'
+import { createSourceWatch } from './sources.ts'
 import { clockText, inputText, recordText } from './trace.ts'
 import { type SimWorker, startWorker } from './worker.ts'
 
@@ -125,6 +126,9 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     skewMs,
     fail: (invariant, message) => violated({ invariant, message, atMs: scheduler.nowMs() }),
   })
+  const sources = createSourceWatch((invariant, message) =>
+    violated({ invariant, message, atMs: scheduler.nowMs() }),
+  )
   const watch = createWatch({
     nowMs: scheduler.nowMs,
     maxRunning: plan.maxRunning,
@@ -155,13 +159,15 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     // What intake and HTTP do for users: a new generation is asked for, or an event is noted.
     if (after?.phase === 'Submitted' || before?.revision === after?.revision)
       return watch.intakeWrote(before, after)
+    if (after !== undefined) sources.controllerWrote(after)
     if (before !== undefined && after !== undefined) family.controllerWrote(before, after)
     watch.controllerWrote(current.process.name, before, after, readWhenSent.get(current))
   })
 
   function noteFamily(before: Item | undefined, after: Item | undefined): void {
     family.wrote(before, after)
-    if (after === undefined || !isPipelineKind(after.kind)) return
+    if (after === undefined) return
+    if (!isPipeline(after)) return void pipelines.delete(String(after.jobId))
     pipelines.add(String(after.jobId))
     const known = new Set(childrenOf(before).map(({ jobId }) => jobId))
     for (const { jobId, state } of childrenOf(after))
@@ -201,6 +207,8 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
         watch.read(process.name, String(key.jobId), (output as { Item?: Item }).Item)
       return
     }
+    const { Bucket: bucket, Key: key } = input as { Bucket?: string; Key?: unknown }
+    if (action === 'DeleteObject' && bucket === names.uploadsBucket) sources.deleted(bucket, String(key))
     if (action === 'StopTask') watch.stopSent(String((input as { task: string }).task))
     if (action !== 'Query' && action !== 'Receive' && action !== 'Get' && action !== 'Update')
       say(process.name, () => `${action} ${inputText(input)}`)
@@ -276,6 +284,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
       random,
       faults,
       outputsBucket: names.outputsBucket,
+      maySplit: plan.pipelines > 0,
       events: {
         onTemporary: (key) => void s3.put(names.outputsBucket, key, 'audio'),
         onClaimed(of) {
@@ -404,6 +413,10 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     } as unknown as TermClients
   }
 
+  /** A pipeline ends with the reason of its child. */
+  const isOfChild = (jobId: string): boolean =>
+    childrenOf(dynamo.item(names.jobsTable, jobId)).some(({ reason }) => reason === 'BrokenRecord')
+
   /** The steps of the controller, as it tells of them itself. */
   function logOf(name: string): Logger {
     const write =
@@ -415,7 +428,7 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
           rows.set(row, (rows.get(row) ?? 0) + 1)
           if (
             fields.reason === 'BrokenRecord' &&
-            !isPipeline &&
+            !isOfChild(String(fields.jobId)) &&
             !damaged.has(String(fields.jobId)) &&
             violation === undefined
           )

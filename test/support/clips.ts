@@ -19,7 +19,41 @@ export const npmMediaTools = (scratch: string): Promise<MediaTools> =>
 const picture = (size: string, rate: number | string, seconds: number) => [
   ...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}:duration=${seconds}`],
 ]
+const plain = (color: string) => [
+  ...['-f', 'lavfi', '-i', `color=c=${color}:size=320x180:rate=25:duration=1`],
+]
 const tone = (seconds: number) => ['-f', 'lavfi', '-i', `sine=frequency=440:duration=${seconds}`]
+/** A picture of one color every two seconds, of colors that are those of the names and marked so. */
+const colors = (rate: string, seconds: number, names: readonly string[]) => [
+  ...names.flatMap((name) => [
+    ...['-f', 'lavfi', '-i', `color=c=${name}:size=320x180:rate=${rate}:duration=${seconds}`],
+  ]),
+  '-filter_complex',
+  `${names.map((_, index) => `[${index}:v]`).join('')}concat=n=${names.length},format=gbrp,${marked('bt709')}`,
+]
+const marked = (matrix: 'bt709') =>
+  `scale=out_color_matrix=${matrix}:out_range=tv,format=yuv420p,setparams=range=tv:color_primaries=${matrix}:color_trc=${matrix}:colorspace=${matrix}`
+/** In the light of a television of 1000 nits. */
+const highDynamicRange = (transfer: 'smpte2084' | 'arib-std-b67') => [
+  '-vf',
+  `format=gbrp,zscale=tin=bt709:pin=bt709:min=gbr:rin=pc:t=${transfer}:p=bt2020:m=bt2020nc:r=tv:npl=203,format=yuv420p10le`,
+  ...['-c:v', 'libx264', '-preset', 'ultrafast', '-color_range', 'tv'],
+  ...['-color_primaries', 'bt2020', '-color_trc', transfer, '-colorspace', 'bt2020nc'],
+]
+/** White for one frame, and a click of 10 ms, at `atS`. */
+const flash = (seconds: number, atS: number) => [
+  '-f',
+  'lavfi',
+  '-i',
+  `color=black:size=320x180:rate=25:duration=${seconds},drawbox=c=white:t=fill:enable='between(t,${atS - 0.01},${atS + 0.02})'`,
+]
+const click = (seconds: number, atS: number) => [
+  '-f',
+  'lavfi',
+  '-i',
+  `aevalsrc='if(between(t,${atS},${atS + 0.01}),0.9*sin(2*PI*1000*t),0)':d=${seconds}:s=48000`,
+]
+
 const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p']
 const aac = ['-c:a', 'aac', '-b:a', '64k']
 
@@ -41,6 +75,7 @@ const recipes = {
     // Every frame of the first half, one in five of the second.
     ...['-vf', "select='lt(t,2)+not(mod(n,5))'", '-fps_mode', 'vfr', ...h264, ...aac],
   ],
+  'tall.mp4': [...picture('180x320', 25, 2), ...h264],
   'interlaced.mp4': [
     ...picture('360x288', 50, 2),
     ...[
@@ -57,6 +92,36 @@ const recipes = {
     ...picture('320x180', 25, 1),
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p10le'],
     ...['-color_primaries', 'bt2020', '-color_trc', 'smpte2084', '-colorspace', 'bt2020nc'],
+  ],
+  'hdr-red.mp4': [...plain('red'), ...highDynamicRange('smpte2084')],
+  'hlg-red.mp4': [...plain('red'), ...highDynamicRange('arib-std-b67')],
+  'colors.mp4': [...colors('25', 2, ['red', 'lime', 'blue', 'yellow', 'cyan', 'magenta']), ...h264],
+  'colors-ntsc.mp4': [...colors('30000/1001', 2.002, ['red', 'lime', 'blue']), ...h264],
+  'screen.mkv': [...plain('lime'), '-c:v', 'libx264rgb', '-preset', 'ultrafast'],
+  'turning.mp4': [
+    ...['-f', 'lavfi', '-i', "color=c=0xc04040:size=320x180:rate=5:duration=56,hue=h='6*t'", ...h264],
+  ],
+  'flash.mkv': [...flash(4, 2), ...click(4, 2), ...h264, '-c:a', 'pcm_s16le'],
+  // The sound begins a second after the pictures; its click is where the flash is.
+  'late-sound.mkv': [...[...flash(4, 2), '-itsoffset', '1', ...click(3, 1), ...h264, '-c:a', 'pcm_s16le']],
+  'late-picture.mkv': [
+    ...[...flash(3, 1), ...click(4, 2), '-filter_complex', '[0:v]setpts=PTS+1/TB[v]'],
+    ...['-map', '[v]', '-map', '1:a', ...h264, '-c:a', 'pcm_s16le'],
+  ],
+  'loud.mp4': [
+    ...picture('320x180', 25, 3),
+    ...[
+      '-f',
+      'lavfi',
+      '-i',
+      "aevalsrc='0.5*sin(2*PI*997*t)|0.5*sin(2*PI*997*t)':d=3:s=48000",
+      ...h264,
+      ...aac,
+    ],
+  ],
+  'mute.mp4': [
+    ...picture('320x180', 25, 2),
+    ...['-f', 'lavfi', '-i', 'anullsrc=r=48000:cl=stereo', '-shortest', ...h264, ...aac],
   ],
   'fullrange.avi': [...picture('320x180', 25, 2), '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', '5'],
   'stream.ts': [...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac],
@@ -91,6 +156,25 @@ const recipes = {
     ],
   ],
   'picture.png': ['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=1:duration=1', '-frames:v', '1'],
+  // More pixels, seconds, streams and frames a second than any limit, in a few kilobytes.
+  'gigantic.mkv': [
+    ...[
+      '-f',
+      'lavfi',
+      '-i',
+      'color=c=gray:size=9000x4400:rate=1:duration=1',
+      '-c:v',
+      'ffv1',
+      '-pix_fmt',
+      'gray',
+    ],
+  ],
+  'endless.mkv': [...picture('32x18', 1, 2), '-vf', 'setpts=N*90000/TB', '-fps_mode', 'vfr', ...h264],
+  'crowded.mkv': [
+    ...[...picture('32x18', 25, 1), ...tone(1), '-map', '0:v', ...Array(17).fill(['-map', '1:a']).flat()],
+    ...[...h264, '-c:a', 'pcm_u8'],
+  ],
+  'flickering.mkv': [...picture('32x18', 500, 1), ...h264],
   'moov-last.mp4': [...picture('640x360', 25, 4), ...tone(4), ...h264, ...aac],
   'moov-first.mp4': [...picture('640x360', 25, 4), ...tone(4), ...h264, ...aac, '-movflags', '+faststart'],
 } as const satisfies Record<string, readonly string[]>
@@ -120,6 +204,11 @@ const derived = {
   'ftyp-only.mp4': (make: Maker) =>
     make.write(
       Buffer.concat([Buffer.from('0000001066747970', 'hex'), Buffer.from('isom\0\0\0\0'), randomBytes(9000)]),
+    ),
+  'playlist.mp4': (make: Maker) => make.write(playlistOf('/etc/hostname')),
+  'dash.mp4': (make: Maker) =>
+    make.write(
+      '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><BaseURL>file:///etc/</BaseURL></MPD>\n',
     ),
   'ffconcat.mp4': (make: Maker) => make.write('ffconcat version 1.0\nfile /etc/hostname\n'),
 } as const satisfies Record<string, (make: Maker) => Promise<void>>

@@ -22,6 +22,7 @@ export const policy: Policy = {
   queues: { default: {}, batch: { maxRunning: 1 } },
   visibilityGraceMs: 1000,
   reservedFamilies: [],
+  uploadsBucket: 'uploads',
 }
 
 export type TestHttp = {

@@ -3,7 +3,12 @@ import type { Network, Networks } from '../../controller/reconcile/launch.ts'
 import { defaultPrices } from '../../schemas/prices.ts'
 
 /** The same network for every group. */
-export const networks = (network: Network): Networks => ({ media: network, internet: network, own: network })
+export const networks = (network: Network): Networks => ({
+  media: network,
+  internet: network,
+  seeding: network,
+  own: network,
+})
 
 /** What every task of a test has in common. */
 export const testLaunch: ActPorts['launch'] = {
@@ -14,6 +19,6 @@ export const testLaunch: ActPorts['launch'] = {
   transcribeRoleArn: undefined,
   prices: defaultPrices,
   vcpuCeiling: () => 6,
-  workerFamilies: { media: 'worker', internet: 'worker-internet' },
+  workerFamilies: { media: 'worker', internet: 'worker-internet', seeding: 'worker-seeding' },
   workerContainer: 'worker',
 }

@@ -7,6 +7,8 @@ export const testPolicy = (more: Partial<Policy> = {}): Policy => ({
   maxVcpu: 6,
   queues: { default: {}, batch: { maxVcpu: 1 } },
   visibilityGraceMs: 360_000,
-  reservedFamilies: ['worker', 'worker-internet'],
+  reservedFamilies: ['worker', 'worker-internet', 'worker-seeding'],
+  seedingPort: 51_413,
+  uploadsBucket: 'uploads',
   ...more,
 })

@@ -21,7 +21,10 @@ export function jobView({ jobId, openTo, report }) {
   const state = part('dl', { class: 'state card' }, stateOf)
   const timeline = part('section', { class: 'card' }, timelineOf)
   const attempts = part('section', { class: 'card wide' }, (data) =>
-    data.pipeline ? stepsOf(data.pipeline) : attemptsOf(jobId, data),
+    data.pipeline === undefined
+      ? attemptsOf(jobId, data)
+      : // A job that its own task has split has both.
+        [...stepsOf(data.pipeline), ...(data.attempts.length > 0 ? attemptsOf(jobId, data) : [])],
   )
   const outputs = outputsPart(jobId)
   const result = part(
@@ -95,7 +98,7 @@ const progressOf = (job) => !isFinished(job.phase) && progressBar(job)
 
 /** Side by side, like every reconciler: what is wanted, what is seen, why that differs, and when somebody looks again. */
 const stateFrom = (
-  { phase, spec, reason, message, taskArn, claim, progress, counts, settings, costUsd, pipeline },
+  { phase, spec, reason, message, source, taskArn, claim, progress, counts, settings, costUsd, pipeline },
   until,
 ) => ({
   wanted: isFinished(phase)
@@ -115,7 +118,8 @@ const stateFrom = (
   finished: isFinished(phase),
   attempts: attemptsText({ phase, counts, settings }),
   lost: counts?.infra,
-  costUsd: pipeline ? costOfChildren(pipeline) : costUsd,
+  costUsd: pipeline ? costOfChildren(pipeline) + (costUsd ?? 0) : costUsd,
+  source,
 })
 
 function stateOf({
@@ -131,6 +135,7 @@ function stateOf({
   attempts,
   lost,
   costUsd,
+  source,
 }) {
   const cell = (name, ...content) => h('div', {}, h('dt', {}, name), h('dd', {}, ...content))
   return [
@@ -142,11 +147,24 @@ function stateOf({
       claimedAt && h('small', {}, 'claimed ', moment(claimedAt)),
       beatAt && h('small', {}, 'heartbeat ', moment(beatAt)),
     ),
-    cell('Reason', String(reason ?? '–'), message && h('small', {}, message)),
+    cell(
+      'Reason',
+      String(reason ?? '–'),
+      message && h('small', {}, message),
+      source && h('small', {}, sourceWords[source] ?? source),
+    ),
     cell('Next look', nextLook(finished, until)),
     cell('Attempts', attempts || '–', lost > 0 && h('small', {}, `${lost} lost to the infrastructure`)),
     cell('Cost', usd(costUsd), h('small', {}, 'estimated, of attempts that have ended')),
   ]
+}
+
+/** What became of an input that was to be deleted after success. */
+const sourceWords = {
+  deleting: 'its input is being deleted',
+  deleted: 'its input was deleted, as asked',
+  replaced: 'its input was not deleted: another object has its key',
+  notAllowed: 'its input was not deleted: the controller may not',
 }
 
 const nextLook = (finished, until) => {

@@ -74,11 +74,12 @@ export function outputsPart(jobId) {
 
   return {
     element,
-    async refresh({ phase, generation, finishedAt, report }) {
+    async refresh({ phase, kind, generation, finishedAt, report, pipeline }) {
       const key = JSON.stringify([phase, generation, finishedAt, report?.fence])
       if (key === shownFor && Date.now() < expiresMs) return
-      // Only our workers publish here, and what they published counts once the job has Succeeded.
-      const outputs = phase === 'Succeeded' && report ? await load() : undefined
+      // Only our workers publish here. It counts once the job has Succeeded; of a recording, also what was cut short.
+      const counts = phase === 'Succeeded' || (phase === 'Cancelled' && kind === 'record')
+      const outputs = counts && (report || pipeline) ? await load() : undefined
       show(outputs)
       shownFor = key
       expiresMs =

@@ -2,10 +2,10 @@ import { h } from './dom.js'
 import { moment, span } from './times.js'
 import { usd } from './words.js'
 
-/** Steps and children of a pipeline; nothing for a job that has a task of its own. */
+/** Steps and children of a pipeline; nothing before the first has begun. */
 export function stepsOf(pipeline) {
   const steps = Array.isArray(pipeline?.steps) ? pipeline.steps : []
-  if (steps.length === 0) return undefined
+  if (steps.length === 0) return []
   const names = ['Step', 'Child', 'Kind', 'State', 'Begun', 'Duration', 'Cost', 'Reason']
   return [
     h('h2', {}, 'Steps'),
@@ -38,9 +38,11 @@ const rowsOf = ({ name, begunAt, endedAt, children }) =>
     ),
   )
 
-/** What the children of a pipeline have cost so far: its own record has no attempts that could. */
+/** What the children of a pipeline have cost so far: its own record knows only of attempts of its own. */
 export const costOfChildren = (pipeline) =>
-  pipeline.steps?.flatMap(({ children }) => children).reduce((sum, { costUsd = 0 }) => sum + costUsd, 0)
+  (pipeline.steps ?? [])
+    .flatMap(({ children }) => children)
+    .reduce((sum, { costUsd = 0 }) => sum + costUsd, 0)
 
 const stateWords = { intended: 'to be made', put: 'under way' }
 

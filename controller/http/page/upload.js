@@ -1,6 +1,7 @@
 import { post } from './api.js'
 import { h } from './dom.js'
 import { jobHref } from './list.js'
+import { streamForm } from './stream.js'
 import { bytes, duration } from './words.js'
 
 /** Choose or drop a file; it goes straight to S3, and becomes a job. */
@@ -82,6 +83,7 @@ export function uploadView({ openTo }) {
       h('nav', { class: 'crumbs' }, h('a', { href: '#/' }, '← All jobs')),
       h('h1', {}, 'Upload a file'),
       form,
+      streamForm({ openTo }),
     ),
     refresh: async () => {},
   }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isUploadKind, kinds, uploadKinds } from '../../../schemas/kinds/index.ts'
 import type { Problem } from '../../../schemas/problems.ts'
 import { ControllerError } from '../../errors.ts'
-import { type UploadRules, uploadCommands, withMetadata } from '../../intake/uploads.ts'
+import { type UploadRules, uploadCommands, withHead } from '../../intake/uploads.ts'
 import type { Api } from '../api.ts'
 import type { HttpPorts } from '../ports.ts'
 import { failures } from '../schemas.ts'
@@ -93,7 +93,7 @@ export function uploadRoutes(app: Api, ports: UploadPorts): void {
       if (jobId === undefined) throw unknownUpload(id)
       const created = []
       for (const command of commands)
-        created.push(await submitAndWake(withMetadata(command, metadata), ports))
+        created.push(await submitAndWake(withHead(command, { metadata, bytes }), ports))
       return reply
         .code(created.includes(true) ? 201 : 200)
         .header('location', `/jobs/${jobId}`)

@@ -3,7 +3,7 @@ import {
   DynamoDBServiceException,
   ResourceNotFoundException,
 } from '@aws-sdk/client-dynamodb'
-import { NoSuchBucket, NoSuchKey, NotFound } from '@aws-sdk/client-s3'
+import { NoSuchBucket, NoSuchKey, NotFound, S3ServiceException } from '@aws-sdk/client-s3'
 import {
   BatchEntryIdsNotDistinct,
   EmptyBatchRequest,
@@ -85,6 +85,15 @@ export const repeatedId = (id: string): Error =>
 export const notFound = (): Error => new NotFound({ ...absent, message: 'NotFound' })
 
 export const noKey = (): Error => new NoSuchKey({ ...absent, message: 'The specified key does not exist.' })
+
+/** A condition of a write or deletion does not hold (S3 user guide, conditional requests). */
+export const preconditionFailed = (): Error =>
+  new S3ServiceException({
+    name: 'PreconditionFailed',
+    $metadata: { httpStatusCode: 412 },
+    $fault: 'client',
+    message: 'At least one of the pre-conditions you specified did not hold',
+  })
 
 export const noBucket = (): Error =>
   new NoSuchBucket({ ...absent, message: 'The specified bucket does not exist' })

@@ -7,7 +7,7 @@ import type {
 } from '@aws-sdk/client-s3'
 import { resourceNames } from '../../../schemas/resources.ts'
 import { handler, serviceOf } from './command.ts'
-import { ModelGap, noBucket, noKey, notFound } from './errors.ts'
+import { ModelGap, noBucket, noKey, notFound, preconditionFailed } from './errors.ts'
 import type { ModelPorts, S3Model } from './ports.ts'
 
 type StoredObject = { text: string; etag: string; modifiedMs: number }
@@ -66,8 +66,10 @@ export function createS3Model(
         },
       ),
       DeleteObjectCommand: handler(
-        ['Bucket', 'Key'],
-        ({ Bucket: bucket, Key: key = '' }: DeleteObjectCommandInput) => {
+        ['Bucket', 'Key', 'IfMatch'],
+        ({ Bucket: bucket, Key: key = '', IfMatch: match }: DeleteObjectCommandInput) => {
+          const object = bucketNamed(bucket).get(key)
+          if (match !== undefined && match !== `"${object?.etag}"`) throw preconditionFailed()
           bucketNamed(bucket).delete(key)
           return {}
         },

@@ -381,4 +381,28 @@ export const mutants: readonly Mutant[] = [
     what: 'Tasks that the record left behind when it was a job of another kind are not stopped',
     caughtBy: 'sim',
   },
+  {
+    file: './63-source-of-failed-deleted.patch',
+    name: 'source-of-failed-deleted',
+    what: 'The input is deleted whatever the end of its job',
+    caughtBy: 'sim',
+  },
+  {
+    file: './64-source-forgotten.patch',
+    name: 'source-forgotten',
+    what: 'An input that was to be deleted when its controller died is never thought of again',
+    caughtBy: 'test/controller/family.test.ts',
+  },
+  {
+    file: './65-split-is-no-pipeline.patch',
+    name: 'split-is-no-pipeline',
+    what: 'A job that its task has split is looked at as if it had a task',
+    caughtBy: 'sim',
+  },
+  {
+    file: './66-split-is-success.patch',
+    name: 'split-is-success',
+    what: 'A job whose first task has only looked at its input is taken for done',
+    caughtBy: 'sim',
+  },
 ]
