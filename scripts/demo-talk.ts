@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { findProgram } from './command.ts'
 import { runFfmpeg, succeed } from './demo-video.ts'
+import type { Stage } from './demos/demo.ts'
 
 /** What is said in the demonstration, by two voices in turn. */
 const lines = [
@@ -63,4 +64,16 @@ async function makeSounds(ffmpeg: string, scratch: string): Promise<string> {
   const burst = 'aevalsrc=0.4*sin(2*PI*220*t)*lt(mod(t\\,3)\\,2):s=48000:d=30'
   await runFfmpeg(ffmpeg, ['-f', 'lavfi', '-i', burst, out])
   return out
+}
+
+/** A talk becomes a job, of what was named on the command line or of what is made here. @returns the id of the job */
+export async function uploadTalk(
+  { file, scratch, tools, say, upload }: Stage,
+  kind: string,
+): Promise<string> {
+  if (file !== undefined) return upload(file, kind)
+  const path = join(scratch, 'demo.mp4')
+  const speakers = await makeTalk(tools.ffmpeg.path, path, scratch)
+  say(`made a 30 s talk: ${speakers}`)
+  return upload(path, kind)
 }

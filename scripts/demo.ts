@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
@@ -12,72 +12,82 @@ import { isTerminal } from '../schemas/job.ts'
 import { loadConfiguration } from '../schemas/read-configuration.ts'
 import { WorkerError } from '../worker/errors.ts'
 import { findMediaTools } from '../worker/ffmpeg.ts'
-import { makeTalk } from './demo-talk.ts'
-import { makeVideo } from './demo-video.ts'
-import { startSystem } from './system.ts'
+import type { Demo, Stage } from './demos/demo.ts'
+import { type System, startSystem } from './system.ts'
 
 /**
- * `npm run demo [-- FILE] [--kind K]`: one upload becomes renditions, subtitles or a summary, through the whole system, and
- * you watch.
+ * `npm run demo [-- FILE] [--kind K]`: one kind of work from input to result, through the whole system, and you watch. What is
+ * done for each kind stands in `demos/`.
  */
-const demoSeconds = 10
-
 type JobView = {
   job: {
     phase: string
     message?: string
-    progress?: { percent?: number; stage?: string }
-    pipeline?: { steps: { name: string; endedAt?: string }[] }
+    progress?: { percent?: number; stage?: string; etaS?: number }
+    pipeline?: { steps: { name: string; endedAt?: string; children: { state: string }[] }[] }
     attempts?: { n: number }[]
   }
   why: { why: string } | string
 }
 type OutputsView = { files: { key: string; bytes: number; role?: string; url: string }[] }
 
-async function demo(): Promise<number> {
+async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: { kind: { type: 'string', default: 'transcode' } },
   })
   const startedMs = performance.now()
+  const demo = await demoOf(values.kind)
+  const file = positionals[0] === undefined ? undefined : await existingFile(positionals[0])
   const scratch = await mkdtemp(join(tmpdir(), 'demo-'))
+  const endings: (() => Promise<void>)[] = [() => rm(scratch, { recursive: true, force: true })]
   try {
-    const file = await chooseVideo(positionals[0], values.kind, scratch)
+    for (const [name, value] of Object.entries(demo.configuration ?? {})) process.env[name] ??= value
     const configuration = await withFreePorts(loadConfiguration())
     const system = await startSystem(configuration, { quiet: true })
-    try {
-      return await run(system.controller.url, file, values.kind, configuration, startedMs)
-    } finally {
-      await system.close()
-    }
+    endings.push(() => system.close())
+    const stage = await openStage(system, scratch, file, (act) => endings.push(act))
+    return await run(demo, stage, configuration, startedMs)
   } finally {
-    await rm(scratch, { recursive: true, force: true })
+    for (const end of endings.toReversed()) await end()
   }
 }
 
-async function chooseVideo(given: string | undefined, kind: string, scratch: string): Promise<string> {
-  if (given !== undefined) {
-    const path = resolve(given)
-    const found = await stat(path).catch(() => undefined)
-    if (!found?.isFile()) throw new Error(`There is no file ${path}`)
-    return path
-  }
-  const tools = await findMediaTools({
-    ffmpegPath: process.env.FFMPEG_PATH,
-    ffprobePath: process.env.FFPROBE_PATH,
-    path: process.env.PATH ?? '',
-    scratch,
-    signal: AbortSignal.timeout(20_000),
-  })
-  const path = join(scratch, 'demo.mp4')
-  if (kind === 'subtitles' || kind === 'analyze') {
-    const speakers = await makeTalk(tools.ffmpeg.path, path, scratch)
-    say(`made a 30 s talk: ${speakers}`)
-    return path
-  }
-  say(`making a ${demoSeconds} s video with ffmpeg ${tools.ffmpeg.version} (${tools.ffmpeg.source})`)
-  await makeVideo(tools.ffmpeg.path, path, demoSeconds)
+async function demoOf(kind: string): Promise<Demo> {
+  const folder = join(import.meta.dirname, 'demos')
+  const kinds = (await readdir(folder)).map((file) => basename(file, '.ts')).filter((name) => name !== 'demo')
+  if (!kinds.includes(kind)) throw new Error(`--kind must be one of: ${kinds.join(', ')}`)
+  const { demo } = (await import(`./demos/${kind}.ts`)) as { demo: Demo }
+  return demo
+}
+
+async function existingFile(given: string): Promise<string> {
+  const path = resolve(given)
+  const found = await stat(path).catch(() => undefined)
+  if (!found?.isFile()) throw new Error(`There is no file ${path}`)
   return path
+}
+
+async function openStage(
+  { controller: { url }, endpoint }: System,
+  scratch: string,
+  file: string | undefined,
+  atEnd: Stage['atEnd'],
+): Promise<Stage> {
+  const { PATH = '', FFMPEG_PATH: ffmpegPath, FFPROBE_PATH: ffprobePath } = process.env
+  const signal = AbortSignal.timeout(20_000)
+  const tools = await findMediaTools({ ffmpegPath, ffprobePath, path: PATH, scratch, signal })
+  return {
+    url,
+    endpoint,
+    scratch,
+    tools,
+    file,
+    say,
+    ask: (path, body) => ask(`${url}${path}`, body),
+    upload: (path, kind) => upload(url, path, kind),
+    atEnd,
+  }
 }
 
 /** The demo does not want to fail because something else uses a port. */
@@ -97,33 +107,31 @@ async function withFreePorts(configuration: Configuration): Promise<Configuratio
 }
 
 async function run(
-  url: string,
-  file: string,
-  kind: string,
+  demo: Demo,
+  stage: Stage,
   configuration: Configuration,
   startedMs: number,
 ): Promise<number> {
-  const jobId = await upload(url, file, kind)
+  const { url } = stage
+  const jobId = await demo.start(stage)
   say(`job ${jobId}: ${url}/#/jobs/${jobId}`)
-  const { job } = await watch(url, jobId)
-  if (job.phase !== 'Succeeded') {
+  const [{ job }] = await Promise.all([watch(url, jobId), demo.meanwhile?.(stage, jobId)])
+  if (job.phase !== (demo.endsAs ?? 'Succeeded')) {
     say(`${job.phase}: ${job.message ?? 'no reason given'}`)
     return 1
   }
   const outputs = await ask<OutputsView>(`${url}/jobs/${jobId}/outputs`)
   const folder = resolve(configuration.LOCAL_DATA_DIR, 'demo', jobId)
   await download(outputs, jobId, folder)
-  say(table(outputs, jobId))
-  say(`all of it in       ${relative(process.cwd(), folder) || folder}/   ${hints[kind] ?? ''}`)
+  if (outputs.files.length > 0) {
+    say(table(outputs, jobId))
+    say(`all of it in       ${relative(process.cwd(), folder) || folder}/   ${demo.hint ?? ''}`.trimEnd())
+  }
+  await demo.check?.(stage, folder)
   await showText(outputs, jobId, folder)
   say(`done in            ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
   say(`look at the job    npm start, then http://127.0.0.1:${configuration.PORT || 8080}/#/jobs/${jobId}`)
   return 0
-}
-
-const hints: Readonly<Record<string, string>> = {
-  transcode: '(play master.m3u8 with ffplay, mpv or VLC)',
-  analyze: '(read summary.md)',
 }
 
 /** What was made for reading is shown at once, as far as a screen goes. */
@@ -184,12 +192,21 @@ async function watch(url: string, jobId: string): Promise<JobView> {
 const barWidth = 30
 
 function progressLine({ job }: JobView): string {
-  if (job.pipeline)
-    return `${job.phase.padEnd(9)} ${job.pipeline.steps.map(({ name, endedAt }) => `${name}${endedAt === undefined ? ' ...' : ' done'}`).join(', ')}`
+  if (job.pipeline) return `${job.phase.padEnd(9)} ${job.pipeline.steps.map(stepWords).join(', ')}`
   const percent = job.phase === 'Succeeded' ? 100 : Math.floor((job.progress?.percent ?? 0) / 5) * 5
   const filled = Math.round((percent / 100) * barWidth)
   const bar = `${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}`
   return `${job.phase.padEnd(9)} ${bar} ${String(percent).padStart(3)} %  ${job.progress?.stage ?? ''}`.trimEnd()
+}
+
+function stepWords({
+  name,
+  endedAt,
+  children,
+}: NonNullable<JobView['job']['pipeline']>['steps'][number]): string {
+  if (endedAt !== undefined) return `${name} done`
+  const done = children.filter(({ state }) => state === 'succeeded').length
+  return children.length > 1 ? `${name} ${done} of ${children.length}` : `${name} ...`
 }
 
 async function download({ files }: OutputsView, jobId: string, folder: string): Promise<void> {
@@ -240,7 +257,7 @@ const say = (line: string): void => {
   process.stdout.write(`  ${line}\n`)
 }
 
-process.exitCode = await demo().catch((error: unknown) => {
+process.exitCode = await main().catch((error: unknown) => {
   process.stderr.write(`\n  ${error instanceof Error ? error.message : String(error)}\n`)
   return error instanceof WorkerError ? exitCodes.badConfiguration : 1
 })

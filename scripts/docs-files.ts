@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { audioMetadataSchema } from '../schemas/audio-metadata.ts'
 import { configurationGroups } from '../schemas/configuration.ts'
 import { type ExitVerdict, judgeExitCode } from '../schemas/exit-codes.ts'
 import { jobRecordSchema } from '../schemas/job.ts'
@@ -18,6 +19,7 @@ export const generatedFiles = (): GeneratedFile[] => [
   schemaFile('job-request', 'A job, asked for by message or POST', jobRequestSchema),
   schemaFile('manifest', 'The outputs of a job', manifestSchema),
   schemaFile('metadata', 'What a transcode job found and made', transcodeMetadataSchema),
+  schemaFile('audio-metadata', 'What an audio job found and made', audioMetadataSchema),
   schemaFile('summary', 'What was said and shown in a recording', summarySchema),
   schemaFile('scenes', 'The scenes of a video', scenesSchema),
   ...Object.entries(kinds).map(([name, kind]) =>

@@ -1,0 +1,7 @@
+import { uploadTalk } from '../demo-talk.ts'
+import type { Demo } from './demo.ts'
+
+export const demo: Demo = {
+  start: (stage) => uploadTalk(stage, 'analyze'),
+  hint: '(read summary.md)',
+}

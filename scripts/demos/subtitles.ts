@@ -1,0 +1,6 @@
+import { uploadTalk } from '../demo-talk.ts'
+import type { Demo } from './demo.ts'
+
+export const demo: Demo = {
+  start: (stage) => uploadTalk(stage, 'subtitles'),
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { type AudioTags, audioTagNames } from '../../schemas/audio-metadata.ts'
+import { runChild } from '../children.ts'
+import type { MediaTools } from '../ffmpeg.ts'
+import { probeTimeoutMs } from '../media/limits.ts'
+import type { MediaInput } from '../media/probe.ts'
+
+const mostCharacters = 500
+
+/** What an input says about itself. An input that cannot be asked says nothing: that is found out elsewhere. */
+export const readTags = async (
+  { url, guard }: MediaInput,
+  { tools, signal }: { tools: MediaTools; signal: AbortSignal },
+): Promise<AudioTags> => {
+  let answer = ''
+  const show = ['-select_streams', 'a:0', '-show_entries', 'format_tags:stream_tags', '-of', 'json']
+  const end = await runChild(tools.ffprobe.path, ['-v', 'error', ...guard, ...show, url], {
+    env: tools.env,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]),
+    onStdoutLine: (line) => {
+      if (answer.length < 1024 ** 2) answer += line
+    },
+  })
+  signal.throwIfAborted()
+  return end.exitCode === 0 ? parseTags(answer) : {}
+}
+
+const saidSchema = z.object({
+  format: z.object({ tags: z.record(z.string(), z.unknown()).default({}) }).default({ tags: {} }),
+  streams: z.array(z.object({ tags: z.record(z.string(), z.unknown()).default({}) })).default([]),
+})
+
+/**
+ * The tags that outputs keep: what a listener wants to see. Everything else stays behind, because phones write down where
+ * they are, and programs whom they belong to. Pure.
+ * @param json what ffprobe says; Ogg has its tags at the stream
+ */
+export const parseTags = (json: string): AudioTags => {
+  const said = saidSchema.safeParse(parsed(json))
+  if (!said.success) return {}
+  const { format, streams } = said.data
+  const given = Object.entries({ ...streams[0]?.tags, ...format.tags }).map(
+    ([name, value]) => [name.toLowerCase(), value] as const,
+  )
+  return Object.fromEntries(
+    audioTagNames.flatMap((name) => {
+      const value = cleaned(given.find(([key]) => key === name)?.[1])
+      return value === '' ? [] : [[name, value]]
+    }),
+  )
+}
+
+const parsed = (json: string): unknown => {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+const cleaned = (value: unknown): string =>
+  (typeof value === 'string' ? value : '')
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, mostCharacters)
+    // Cut in the middle of a pair, the rest is no character.
+    .replace(/\p{Cs}$/u, '')

@@ -1,0 +1,114 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AudioParams, audioParamsSchema } from '../../schemas/kinds/audio.ts'
+import { baseName } from '../../schemas/kinds/hearing.ts'
+import type { ManifestFile } from '../../schemas/manifest.ts'
+import { manifestName } from '../../schemas/resources.ts'
+import { type Converted, convertAudio, metadataName } from '../audio/convert.ts'
+import { type AudioSource, needsAnalysis, requireAudio } from '../audio/plan.ts'
+import { type AudioStage, stagedProgress, stageWeights } from '../audio/progress.ts'
+import { firstFrameBytes, id3Bytes, meantShare, tellsDuration } from '../audio/promise.ts'
+import { readTags } from '../audio/tags.ts'
+import { freeBytesAt } from '../media/disk.ts'
+import { inputLimits, stallMs } from '../media/limits.ts'
+import type { Finished, KindHandler, Work } from './handler.ts'
+import { type OpenedMedia, parseParams, withMedia } from './parts.ts'
+
+/** One upload in other formats, with its loudness, waveform and a preview. */
+export const audio: KindHandler = async (work) => {
+  const params = parseParams(audioParamsSchema, work.settings.params)
+  const { settings, scratch, signal, nowMs, log } = work
+  const folder = join(scratch, 'output')
+  await mkdir(folder)
+  const { converted, progress } = await withMedia(work, async (media) => {
+    const source = await admit(work, media)
+    const progress = progressFor(work, source, params)
+    const converted = await convertAudio(media.served, source, params, {
+      tools: media.tools,
+      base: baseName(settings.input?.key ?? ''),
+      folder,
+      // It may have to wait for S3, which is asked again for a minute.
+      stallMs: stallMs * 2,
+      longestS: inputLimits.durationS,
+      signal,
+      onProgress: progress,
+      freeBytes: freeBytesAt,
+      nowMs,
+      inputFailure: media.served.failure,
+    })
+    return { converted, progress }
+  })
+  const { warnings, normalization, trimmed } = converted.metadata
+  log.info({ normalization, trimmed, warnings }, 'converted and verified')
+  const files = await uploadAll(work, converted, progress)
+  return { files, result: summaryFor(settings.output, converted, files) }
+}
+
+/** @throws WorkerError of `requireAudio` */
+const admit = async (work: Work, { served, probed, tools }: OpenedMedia): Promise<AudioSource> => {
+  const { signal } = work
+  const tells = tellsDuration(probed, await firstFrame(work, served))
+  return requireAudio(probed, {
+    tells,
+    meant: meantShare(served.head, served.bytes),
+    tags: await readTags(served, { tools, signal }),
+    limits: inputLimits,
+  })
+}
+
+/** What stands where the audio begins; the tags before it may be longer than what was read already. */
+const firstFrame = async (
+  { settings: { input }, storage, signal }: Work,
+  { head, bytes }: OpenedMedia['served'],
+): Promise<Buffer> => {
+  const start = id3Bytes(head)
+  if (start + firstFrameBytes <= head.length || start >= bytes || input === undefined)
+    return head.subarray(start)
+  const parts: Buffer[] = []
+  const range = { start, end: Math.min(bytes, start + firstFrameBytes) - 1 }
+  for await (const part of await storage.openRange(input, range, signal)) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+const progressFor = (
+  { tell, nowMs }: Work,
+  source: AudioSource,
+  params: AudioParams,
+): ((stage: AudioStage, share: number) => void) =>
+  stagedProgress(
+    stageWeights({
+      analyses: needsAnalysis(source, params),
+      normalizes: params.loudness !== undefined,
+      formats: params.formats.length,
+    }),
+    { tell, nowMs },
+  )
+
+const uploadAll = async (
+  { storage, settings, signal }: Work,
+  { files }: Converted,
+  progress: (stage: AudioStage, share: number) => void,
+): Promise<ManifestFile[]> => {
+  const uploaded: ManifestFile[] = []
+  for (const { path, name, role } of files) {
+    progress('upload', uploaded.length / files.length)
+    uploaded.push(await storage.upload(path, `${settings.output}${name}`, role, signal))
+  }
+  return uploaded
+}
+
+const summaryFor = (
+  output: string,
+  { metadata }: Converted,
+  files: readonly ManifestFile[],
+): Finished['result'] => ({
+  manifest: `${output}${manifestName}`,
+  metadata: `${output}${metadataName}`,
+  durationS: metadata.resultS,
+  formats: metadata.outputs.map(({ format }) => format),
+  loudness: metadata.loudness.integratedLufs,
+  ...(metadata.normalization === null ? {} : { normalization: metadata.normalization.type }),
+  files: files.length,
+  bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+  warnings: metadata.warnings.length,
+})
