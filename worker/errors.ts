@@ -45,6 +45,15 @@ export const errorCatalogue = {
   TRANSCRIPT_INVALID: entry(exitCodes.badInput, 'The transcript cannot be read'),
   SCENES_INVALID: entry(exitCodes.badInput, 'The list of scenes cannot be read'),
   PLAYLIST_INVALID: entry(exitCodes.badInput, 'The HLS output that subtitles are for cannot be read'),
+  PIECES_INVALID: entry(exitCodes.temporary, 'The shards of a long video do not fit together'),
+
+  URL_REFUSED: entry(exitCodes.notAllowed, 'The address is not one that tasks may reach'),
+  SOURCE_UNREACHABLE: entry(exitCodes.serviceUnavailable, 'The source cannot be reached'),
+  SOURCE_MISSING: entry(exitCodes.inputMissing, 'The source says that there is nothing'),
+  SOURCE_FORBIDDEN: entry(exitCodes.notAllowed, 'The source does not let us in'),
+  SOURCE_UNSUPPORTED: entry(exitCodes.badInput, 'The source is nothing that can be recorded'),
+  SOURCE_STALLED: entry(exitCodes.temporary, 'The source is there, but brings nothing any more'),
+  SOURCE_LOST: entry(exitCodes.temporary, 'The source went away and did not come back'),
 
   MODEL_UNAVAILABLE: entry(exitCodes.temporary, 'The model did not answer for too long'),
   MODEL_FORBIDDEN: entry(
@@ -57,6 +66,11 @@ export const errorCatalogue = {
     'The model, or a guard of it, does not write about this recording',
   ),
   MODEL_ANSWER_INVALID: entry(exitCodes.temporary, 'The model gave an answer that is no summary'),
+
+  TORRENT_INVALID: entry(exitCodes.badInput, 'The input is not a torrent that can be seeded'),
+  TORRENT_DATA_MISMATCH: entry(exitCodes.badInput, 'The data is not what the torrent was made of'),
+  TORRENT_CLIENT_MISSING: entry(exitCodes.badConfiguration, 'There is no transmission-daemon'),
+  TORRENT_CLIENT_FAILED: entry(exitCodes.temporary, 'transmission-daemon failed'),
 
   FFMPEG_MISSING: entry(exitCodes.badConfiguration, 'No usable ffmpeg was found'),
   FFMPEG_TOO_OLD: entry(exitCodes.badConfiguration, 'The ffmpeg that was found is too old'),

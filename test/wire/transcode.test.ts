@@ -72,6 +72,57 @@ test('an upload becomes renditions: playlists, segments, poster, metadata, and a
   expect(text).toMatch(/RESOLUTION=640x360/)
 })
 
+test('a job that asks for everything: MP4 files, thumbnails and a storyboard, each with its role in the manifest', async () => {
+  // An upload of no kind that anybody knows by its name: it starts nothing by itself.
+  const key = 'inbox/wedding.upload'
+  const { ETag: etag } = await operator.aws
+    .clients()
+    .s3.send(
+      new PutObjectCommand({ Bucket: 'uploads', Key: key, Body: await readFile(await clip('plain.mp4')) }),
+    )
+  const request = {
+    jobId: 'everything',
+    kind: 'transcode',
+    spec: {
+      input: { bucket: 'uploads', key, etag },
+      params: { preset: 'ultrafast', mp4: [360], thumbnailSeconds: 2, segmentSeconds: 2 },
+    },
+  }
+  const submitted = await fetch(`${operator.controller.url}/jobs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(request),
+  })
+  expect(submitted.status, await submitted.clone().text()).toBe(201)
+  const job = await operator.phase('everything', 'Succeeded', undefined, 60_000)
+  expect(job.result).toMatchObject({
+    storyboard: 'results/everything/storyboard.vtt',
+    downloads: ['results/everything/download/360p.mp4'],
+    warnings: 0,
+  })
+
+  const answer = await fetch(`${operator.controller.url}/jobs/everything/outputs`)
+  const { files } = (await answer.json()) as {
+    files: { key: string; url: string; bytes: number; role: string; contentType: string }[]
+  }
+  const named = (role: string) =>
+    files
+      .filter((file) => file.role === role)
+      .map(({ key: at, contentType }) => `${at.slice('results/everything/'.length)} ${contentType}`)
+  expect(named('download')).toEqual(['download/360p.mp4 video/mp4'])
+  expect(named('thumbnail')).toEqual([
+    'thumbnails/thumbnail_00000000.jpg image/jpeg',
+    'thumbnails/thumbnail_00002000.jpg image/jpeg',
+  ])
+  expect(new Set(named('storyboard'))).toEqual(
+    new Set(['storyboard.vtt text/vtt; charset=utf-8', 'storyboard_001.jpg image/jpeg']),
+  )
+  const download = files.find(({ role }) => role === 'download')
+  const video = Buffer.from(await (await fetch(download?.url ?? '')).arrayBuffer())
+  expect(video.length).toBe(download?.bytes)
+  expect(video.toString('latin1', 4, 8)).toBe('ftyp')
+})
+
 test('an upload that is no video fails once, with a code and a sentence for people, and nothing is published', async () => {
   const jobId = await upload('transcode/text.mp4', 'text.mp4')
   const job = await operator.phase(jobId, 'Failed', undefined, 30_000)

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { transcodeParamsSchema } from '../../schemas/kinds/transcode.ts'
-import { planTranscode, transcodeArguments } from '../../worker/media/command.ts'
+import { planTranscode, posterArguments, transcodeArguments } from '../../worker/media/command.ts'
 import { freeBytesAt, outputBytes, requireDisk } from '../../worker/media/disk.ts'
 import type { Source } from '../../worker/media/gate.ts'
-import { parseProbe } from '../../worker/media/probe.ts'
+import { inputGuard } from '../../worker/media/limits.ts'
+import { ownProbeArguments } from '../../worker/media/own-probe.ts'
+import { parseProbe, probeArguments } from '../../worker/media/probe.ts'
 
 /** What ffprobe says about a file, in its own form; rows change one thing. */
 const source = (video: Record<string, unknown> = {}, audio: Record<string, unknown> | null = {}): Source => {
@@ -54,11 +56,12 @@ describe('the arguments of ffmpeg', () => {
   test('one input, decoded once for every rung', () => {
     const args = argumentsFor(source())
     expect(args.filter((arg) => arg === '-i')).toHaveLength(1)
+    const marks = 'setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709'
     expect(valueAfter(args, '-filter_complex')).toBe(
       '[0:V:0]split=3[s0][s1][s2];' +
-        '[s0]scale=1280:720:out_range=tv,setsar=1,format=yuv420p[v0];' +
-        '[s1]scale=854:480:out_range=tv,setsar=1,format=yuv420p[v1];' +
-        '[s2]scale=640:360:out_range=tv,setsar=1,format=yuv420p[v2]',
+        `[s0]scale=1280:720:out_range=tv,setsar=1,format=yuv420p,${marks}[v0];` +
+        `[s1]scale=854:480:out_range=tv,setsar=1,format=yuv420p,${marks}[v1];` +
+        `[s2]scale=640:360:out_range=tv,setsar=1,format=yuv420p,${marks}[v2]`,
     )
   })
 
@@ -121,9 +124,59 @@ describe('the arguments of ffmpeg', () => {
     expect(valueAfter(argumentsFor(hdr, {}, false), '-filter_complex')).not.toContain('zscale')
   })
 
+  test('HDR that was mapped, and what was left alone, are marked as what they are', () => {
+    const hdr = source({ color_transfer: 'smpte2084', color_primaries: 'bt2020', color_space: 'bt2020nc' })
+    expect(valueAfter(argumentsFor(hdr), '-filter_complex')).toMatch(/colorspace=bt709\[v2\]$/)
+    expect(valueAfter(argumentsFor(hdr, {}, false), '-filter_complex')).toMatch(
+      /color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc\[v2\]$/,
+    )
+  })
+
+  test('red, green and blue get the matrix that they are marked with', () => {
+    const screen = source({ pix_fmt: 'gbrp', color_space: 'gbr' })
+    expect(valueAfter(argumentsFor(screen), '-filter_complex')).toContain(
+      '[s0]scale=1280:720:out_range=tv:out_color_matrix=bt709,setsar=1,format=yuv420p,setparams=',
+    )
+  })
+
+  test('sound that begins late gets silence in front, so that all playlists begin at zero', () => {
+    expect(valueAfter(argumentsFor(source()), '-af')).toBe('aresample=async=1:first_pts=0')
+  })
+
   test('places and names that a recording carries are not published', () => {
     expect(valueAfter(argumentsFor(source()), '-map_metadata')).toBe('-1')
   })
+})
+
+describe('the arguments of what looks at files', () => {
+  test('of users: behind the guard', () => {
+    const input = { url: 'file:/scratch/input', guard: inputGuard(1000) }
+    expect(probeArguments(input, ['-of', 'json', '-show_streams'])).toEqual([
+      ...['-v', 'error', '-protocol_whitelist', 'file,crypto,data', '-format_whitelist'],
+      'mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,mp3,aac,wav,flac,ogg',
+      ...['-max_pixels', '1000', '-max_alloc', '1073741824'],
+      ...['-of', 'json', '-show_streams', 'file:/scratch/input'],
+    ])
+  })
+
+  test('of our own: every packet is read, none is decoded', () => {
+    expect(ownProbeArguments('/out/360p/index.m3u8')).toEqual([
+      ...['-v', 'error', '-protocol_whitelist', 'file,crypto,data', '-format_whitelist', 'hls,mov,mp4'],
+      ...['-allowed_extensions', 'ALL', '-count_packets', '-show_entries'],
+      'stream=codec_type,codec_name,profile,width,height,pix_fmt,color_range,color_space,color_transfer,color_primaries,channels,sample_rate,start_time,duration,nb_read_packets',
+      ...['-of', 'json', 'file:/out/360p/index.m3u8'],
+    ])
+  })
+})
+
+test('the arguments for a poster: the most typical of a few pictures, in the colors of JPEG', () => {
+  expect(posterArguments('/out/piece.mp4', 1.25, '/out/poster.jpg')).toEqual([
+    ...['-y', '-nostdin', '-hide_banner', '-v', 'error'],
+    ...['-protocol_whitelist', 'file', '-format_whitelist', 'mov,mp4', '-i', 'file:/out/piece.mp4'],
+    ...['-map', '0:V:0', '-vf'],
+    "select='gte(t,1.250)',thumbnail=n=12,format=gbrp,scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p",
+    ...['-frames:v', '1', '-q:v', '3', '-update', '1', 'file:/out/poster.jpg'],
+  ])
 })
 
 describe('room on the disk', () => {
@@ -131,6 +184,11 @@ describe('room on the disk', () => {
 
   test('is reckoned from the highest rates: (2800 + 1400 + 800 + 128) kbit/s x 60 s, and a fifth', () => {
     expect(outputBytes(plan)).toBe(46_152_000)
+  })
+
+  test('MP4 files need their room as well, each with its sound: (2800 + 128) kbit/s more', () => {
+    const withMp4 = planTranscode(source(), transcodeParamsSchema.parse({ mp4: [720] }), true)
+    expect(outputBytes(withMp4) - outputBytes(plan)).toBe(26_352_000)
   })
 
   test('too little is refused before the start, with the GiB to ask for', () => {

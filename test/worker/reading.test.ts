@@ -4,11 +4,11 @@ import { transcodeParamsSchema } from '../../schemas/kinds/transcode.ts'
 import type { ChildEnd } from '../../worker/children.ts'
 import { diagnose, tellsOfDamage } from '../../worker/media/diagnose.ts'
 import { requireSource } from '../../worker/media/gate.ts'
+import { judgeOutput } from '../../worker/media/judge.ts'
 import { inputLimits } from '../../worker/media/limits.ts'
 import { parseProbe } from '../../worker/media/probe.ts'
-import { overallPercent, progressReader, remainingS } from '../../worker/media/progress.ts'
+import { overallPercent, progressReader, remainingS, transcodeTeller } from '../../worker/media/progress.ts'
 import { recognise } from '../../worker/media/recognise.ts'
-import { judgeOutput } from '../../worker/media/transcode-file.ts'
 import { judgeDuration } from '../../worker/media/verify.ts'
 
 describe('the first bytes of a file', () => {
@@ -71,7 +71,7 @@ describe('what ffprobe says', () => {
     expect(() => requireSource(probe, inputLimits)).toThrow(
       expect.objectContaining({
         code: 'NO_VIDEO_STREAM',
-        message: 'The input has no video: it has only cover, audio.',
+        message: 'The input has no video: it has only cover and audio. Submit it as a job of kind audio.',
       }),
     )
   })
@@ -155,11 +155,46 @@ describe('the progress of ffmpeg', () => {
   test.each([
     ['download', 0, 0],
     ['download', 1, 5],
-    ['transcode', 0.5, 47.5],
-    ['transcode', 2, 90],
+    ['transcode', 0.5, 45.5],
+    ['transcode', 2, 86],
+    ['verify', 1, 88],
+    ['pictures', 1, 90],
+    ['loudness', 1, 92],
+    ['mp4', 1, 93],
     ['upload', 1, 99],
   ] as const)('%s at %d is %d %% of the whole', (stage, share, percent) => {
     expect(overallPercent(stage, share)).toBe(percent)
+  })
+
+  test('no stage begins before the one before it has ended', () => {
+    const stages = ['download', 'transcode', 'verify', 'pictures', 'loudness', 'mp4', 'upload'] as const
+    const edges = stages.flatMap((stage) => [overallPercent(stage, 0), overallPercent(stage, 1)])
+    expect(edges).toEqual(edges.toSorted((a, b) => a - b))
+    expect(new Set(edges).size).toBe(stages.length + 1)
+  })
+
+  test('the seconds that are left count from the end of the download, over all other stages', () => {
+    let nowMs = 0
+    const told: unknown[] = []
+    const tell = transcodeTeller(
+      (status) => told.push(status),
+      () => nowMs,
+    )
+    nowMs = 500_000
+    tell('download', 1)
+    tell('transcode', 0)
+    nowMs += 40_500
+    tell('transcode', 0.5)
+    nowMs += 40_500
+    tell('verify', 0)
+    tell('upload', 1)
+    expect(told).toEqual([
+      { stage: 'download', percent: 5 },
+      { stage: 'transcode', percent: 5 },
+      { stage: 'transcode', percent: 45.5, etaS: 54 },
+      { stage: 'verify', percent: 86, etaS: 13 },
+      { stage: 'upload', percent: 99, etaS: 0 },
+    ])
   })
 
   test('what remains is told after a second, by the pace so far', () => {
@@ -235,21 +270,6 @@ describe('the length of the output', () => {
     expect(judgeDuration(outputS, promisedS)).toBe(verdict)
   })
 
-  const rendition = {
-    name: '360p',
-    playlist: '360p/index.m3u8',
-    init: '360p/init_0.mp4',
-    segments: [],
-    durationS: 1.6,
-    bytes: 1,
-    codecs: 'avc1.64001e',
-    peakBitsPerSecond: 1,
-    averageBitsPerSecond: 1,
-    width: 640,
-    height: 360,
-    frameRate: 25,
-    frames: 40,
-  }
   type Promised = { videoS: number | undefined; audioS: number | undefined; wholeS: number }
   const judge = (
     promised: Partial<Promised>,
@@ -263,11 +283,8 @@ describe('the length of the output', () => {
         params: transcodeParamsSchema.parse({ onDamage }),
       },
       {
-        renditions: [{ ...rendition, durationS: videoS }],
-        audio:
-          audioS === undefined
-            ? null
-            : { ...rendition, durationS: audioS, channels: 2, sampleRateHz: 48_000 },
+        renditions: [{ durationS: videoS }],
+        audio: audioS === undefined ? null : { durationS: audioS },
       },
     )
 

@@ -100,7 +100,7 @@ test('the video is decoded once, in small, and every branch lets frames pass', (
   expect(args[args.indexOf('-filter_complex') + 1]).toBe(
     "[0:V:0]scale=w='trunc(min(640\\,iw*sar)/2)*2':h=-2,setsar=1,split=2[small][shown];" +
       '[small]scale=320:-2,format=rgb24,scdet=t=100,metadata=mode=print:key=lavfi.scd.score:value=5:function=greater:file=-:direct=1[changes];' +
-      "[shown]select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,2)',format=yuvj420p[pictures]",
+      "[shown]select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,2)',format=gbrp,scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p[pictures]",
   )
   expect(args.indexOf('-protocol_whitelist')).toBeLessThan(args.indexOf('-i'))
   expect(args.at(-1)).toBe('file:/scratch/pictures/%d.jpg')

@@ -89,6 +89,16 @@ describe('a task that holds the job', () => {
     expect(await workshop.leftovers('whole')).toEqual([])
   })
 
+  test('finds its work too much for one task: the report says how it is split, and there is no manifest', async () => {
+    await workshop.putJob('split')
+    const tooLong: KindHandler = async () => ({ files: [], result: { ignored: true }, split: { shards: 3 } })
+    await expect(runWith('split', tooLong)).resolves.toBe(0)
+    expect(await workshop.record('split')).toMatchObject({
+      report: { fence, outcome: 'done', exitCode: 0, result: { split: { shards: 3 } } },
+    })
+    expect(await workshop.outputs('results/split/')).toEqual([])
+  })
+
   test('may claim again: the reply to its first claim may have been lost', async () => {
     await workshop.putJob('again', {}, { claim: { taskArn: arnOf('one'), at: '2026-11-22T10:00:00Z' } })
     await expect(runWith('again', greet)).resolves.toBe(0)

@@ -17,7 +17,7 @@ import { type Probe, probe } from '../media/probe.ts'
 import { runFfmpeg } from '../media/run.ts'
 import { judgeDuration } from '../media/verify.ts'
 import type { KindHandler, Work } from './handler.ts'
-import { type OpenedMedia, parseParams, withMedia } from './parts.ts'
+import { type OpenedMedia, parseParams, stageTeller, withMedia } from './parts.ts'
 
 /** The audio of an upload in a form that Amazon Transcribe takes: the upload itself, where that will do. */
 export const extractAudio: KindHandler = async (work) => {
@@ -89,7 +89,7 @@ const inFile = async (
     stallMs: stallMs * 2,
     signal,
     nowMs,
-    onProgress: (share) => work.tell({ stage: 'extract', percent: Math.round(share * 90) }),
+    onProgress: stageTeller(work, 'extract', 90),
   })
   const failure = served.failure()
   if (failure !== undefined) throw failure

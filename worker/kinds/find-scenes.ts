@@ -24,7 +24,7 @@ import {
 } from '../media/scenes.ts'
 import { judgeDuration } from '../media/verify.ts'
 import type { KindHandler, Work } from './handler.ts'
-import { type OpenedMedia, parseParams, withMedia } from './parts.ts'
+import { type OpenedMedia, parseParams, stageTeller, withMedia } from './parts.ts'
 
 export const scenesName = 'scenes.json'
 
@@ -88,7 +88,7 @@ const look = async (
     stallMs: stallMs * 2,
     signal,
     nowMs,
-    onProgress: (share) => work.tell({ stage: 'look', percent: Math.round(share * 90) }),
+    onProgress: stageTeller(work, 'look', 90),
     onLine: changeReader(changes.add),
   })
   const failure = served.failure()

@@ -8,6 +8,7 @@ import { WorkerError } from '../errors.ts'
 import { findMediaTools, type MediaTools } from '../ffmpeg.ts'
 import { inputLimits } from '../media/limits.ts'
 import { type Probe, probeInput } from '../media/probe.ts'
+import { remainingS } from '../media/progress.ts'
 import { recognise } from '../media/recognise.ts'
 import { type ServedInput, serveInput } from '../media/serve-input.ts'
 import type { Work } from './handler.ts'
@@ -41,6 +42,23 @@ export const readObject = async (work: Work, { bucket, key }: ObjectAddress): Pr
   const text = await readFile(path, 'utf8')
   await rm(path)
   return text
+}
+
+/**
+ * Tells how far a stage is that ends at so many percent of the whole, and how long the whole will still take at its pace. Pure
+ * but for its clock, which starts here.
+ */
+export const stageTeller = (
+  { tell, nowMs }: Pick<Work, 'tell' | 'nowMs'>,
+  stage: string,
+  toPercent: number,
+): ((share: number) => void) => {
+  const startMs = nowMs()
+  return (share) => {
+    const percent = Math.round(share * toPercent)
+    const etaS = remainingS((share * toPercent) / 100, nowMs() - startMs)
+    tell({ stage, percent, ...(etaS === undefined ? {} : { etaS }) })
+  }
 }
 
 export type OpenedMedia = { served: ServedInput; probed: Probe; tools: MediaTools }

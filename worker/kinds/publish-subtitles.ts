@@ -8,8 +8,8 @@ import {
 import type { ManifestFile } from '../../schemas/manifest.ts'
 import { manifestName } from '../../schemas/resources.ts'
 import { WorkerError } from '../errors.ts'
+import { masterName } from '../media/output-names.ts'
 import { parseMediaPlaylist, playlistDurationS } from '../media/playlist.ts'
-import { masterName } from '../media/transcode-file.ts'
 import { type Cue, cuesOf } from '../text/cues.ts'
 import {
   fileOf,
@@ -29,6 +29,7 @@ import { parseParams, readObject } from './parts.ts'
 export const publishSubtitles: KindHandler = async (work) => {
   const { settings, log } = work
   const params = parseParams(publishSubtitlesParamsSchema, settings.params)
+  work.tell({ stage: 'read', percent: 0 })
   const { words, language: heard } = readTranscript(await readObject(work, params.transcript))
   const language = params.language ?? heard
   const cues = cuesOf({ words, language })
@@ -109,7 +110,7 @@ const addToHls = async (
   await storage.editText(
     `${prefix}${manifestName}`,
     (text) => {
-      const edited = withFiles(text, [...files, named])
+      const edited = withFiles(text, [...files, named], work.environment.JOB_ID)
       if (edited === undefined) throw notHls(`${prefix}${manifestName}`, 'it is no manifest')
       return edited
     },

@@ -1,4 +1,5 @@
 import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
+import { bt709, type Color, colorMarks, isRgb, outputColor } from './color.ts'
 import type { Source } from './gate.ts'
 import { keyFrameInterval, ladder, outputRate, type Rung } from './ladder.ts'
 import { cpuLimitS, inputGuard } from './limits.ts'
@@ -11,6 +12,10 @@ export type Plan = {
   audio: boolean
   deinterlace: boolean
   toneMap: (VideoStream['color'] & { transfer: 'smpte2084' | 'arib-std-b67' }) | undefined
+  /** What every rendition is marked with. */
+  color: Color
+  /** The source is red, green and blue; its matrix is chosen here. */
+  rgb: boolean
   params: TranscodeParams
   /** Seconds that the file says its pictures and sounds have; undefined where it says so only of the whole. */
   promised: { videoS: number | undefined; audioS: number | undefined; wholeS: number }
@@ -27,12 +32,15 @@ export const planTranscode = (source: Source, params: TranscodeParams, toneMaps:
   const { video, audio, durationS } = source
   const rungs = ladder(video, params.renditions)
   const transfer = video.hdr === 'pq' ? 'smpte2084' : 'arib-std-b67'
+  const toneMapped = video.hdr !== 'none' && toneMaps
   return {
     rungs,
     rate: outputRate(video),
     audio: audio !== undefined,
     deinterlace: video.interlaced,
-    toneMap: video.hdr !== 'none' && toneMaps ? { ...video.color, transfer } : undefined,
+    toneMap: toneMapped ? { ...video.color, transfer } : undefined,
+    color: outputColor(video, toneMapped),
+    rgb: isRgb(video),
     params,
     promised: { videoS: video.endS, audioS: audio?.endS, wholeS: durationS },
     // A jump in the time stamps would otherwise be filled with repeated frames for hours.
@@ -73,23 +81,35 @@ export const transcodeArguments = (
 export const posterArguments = (piece: string, atS: number, picture: string): string[] => [
   ...['-y', '-nostdin', '-hide_banner', '-v', 'error'],
   ...['-protocol_whitelist', 'file', '-format_whitelist', 'mov,mp4', '-i', `file:${piece}`],
-  ...['-map', '0:V:0', '-vf', `select='gte(t,${atS.toFixed(3)})',thumbnail=n=12`],
+  ...['-map', '0:V:0', '-vf', `select='gte(t,${atS.toFixed(3)})',thumbnail=n=12,${jpegFilters}`],
   ...['-frames:v', '1', '-q:v', '3', '-update', '1', `file:${picture}`],
 ]
 
-const filterGraph = ({ rungs, deinterlace, toneMap }: Plan): string => {
-  const prepared = [
-    ...(deinterlace ? ['bwdif=mode=send_field:deint=interlaced'] : []),
-    ...(toneMap === undefined ? [] : [toneMapping(toneMap)]),
-    `split=${rungs.length}`,
-  ].join(',')
+/**
+ * The end of a chain of filters that makes a JPEG picture, which knows one meaning of its numbers only: the matrix of
+ * standard definition, in full range. By way of red, green and blue: from one matrix to another directly, ffmpeg 7.0 leaves
+ * the numbers as they are, and red becomes (230, 0, 0).
+ */
+export const jpegFilters = 'format=gbrp,scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p'
+
+const filterGraph = (plan: Plan): string => {
+  const { rungs } = plan
+  const prepared = [...inputFilters(plan), `split=${rungs.length}`].join(',')
   const branches = rungs.map((_, index) => `[s${index}]`).join('')
-  // The target size is that of square pixels, so one scaling corrects the shape of the pixels too.
-  const scaled = rungs.map(
-    ({ width, height }, index) =>
-      `[s${index}]scale=${width}:${height}:out_range=tv,setsar=1,format=yuv420p[v${index}]`,
-  )
+  const scaled = rungs.map((rung, index) => `[s${index}]${rungFilters(plan, rung)}[v${index}]`)
   return [`[0:V:0]${prepared}${branches}`, ...scaled].join(';')
+}
+
+/** What is done to the decoded picture once, before it is split. Pure. */
+export const inputFilters = ({ deinterlace, toneMap }: Pick<Plan, 'deinterlace' | 'toneMap'>): string[] => [
+  ...(deinterlace ? ['bwdif=mode=send_field:deint=interlaced'] : []),
+  ...(toneMap === undefined ? [] : [toneMapping(toneMap)]),
+]
+
+/** What makes the picture of one rung. The target size is that of square pixels, so one scaling corrects their shape too. Pure. */
+export const rungFilters = ({ color, rgb }: Pick<Plan, 'color' | 'rgb'>, { width, height }: Rung): string => {
+  const matrix = rgb ? `:out_color_matrix=${bt709.matrix}` : ''
+  return `scale=${width}:${height}:out_range=tv${matrix},setsar=1,format=yuv420p,${colorMarks(color)}`
 }
 
 /** What a file leaves unsaid is what HDR10 and HLG prescribe; zscale refuses to guess. */
@@ -111,7 +131,11 @@ const toneMapping = ({ transfer, primaries, matrix, range }: NonNullable<Plan['t
   ].join(',')
 }
 
-const videoArguments = ({ rungs, rate, params }: Plan): string[] => {
+export const videoArguments = ({
+  rungs,
+  rate,
+  params,
+}: Pick<Plan, 'rungs' | 'rate' | 'params'>): string[] => {
   const interval = String(keyFrameInterval(rate))
   return [
     ...['-c:v', 'libx264', '-preset', params.preset, '-profile:v', 'high', '-pix_fmt', 'yuv420p'],
@@ -124,11 +148,16 @@ const videoArguments = ({ rungs, rate, params }: Plan): string[] => {
   ]
 }
 
-const audioArguments = ({ params }: Plan): string[] => [
+/** Sound that begins late, or has a gap, gets silence there: all playlists of an output share one timeline from zero. */
+export const audioArguments = ({ params }: Pick<Plan, 'params'>): string[] => [
+  ...['-af', 'aresample=async=1:first_pts=0'],
   ...['-c:a', 'aac', '-b:a', `${params.audioBitrateKbps}k`, '-ac', '2', '-ar', '48000'],
 ]
 
-const hlsArguments = ({ rungs, audio, params }: Plan, folder: string): string[] => {
+export const hlsArguments = (
+  { rungs, audio, params }: Pick<Plan, 'rungs' | 'audio' | 'params'>,
+  folder: string,
+): string[] => {
   const group = audio ? ',agroup:audio' : ''
   const streams = [
     ...rungs.map(({ name }, index) => `v:${index}${group},name:${name}`),

@@ -2,7 +2,7 @@ import type { ChildEnd } from '../children.ts'
 import { type ErrorCode, WorkerError } from '../errors.ts'
 
 /** What ffmpeg and ffprobe print, and what it means. The first that matches decides. */
-const signs: { mark: RegExp; code: ErrorCode; detail: string }[] = [
+const signs: { mark: RegExp; code: ErrorCode; detail: string | ((found: RegExpExecArray) => string) }[] = [
   { mark: /No space left on device/, code: 'DISK_FULL', detail: 'no space was left while writing' },
   {
     mark: /not on whitelist/,
@@ -10,9 +10,9 @@ const signs: { mark: RegExp; code: ErrorCode; detail: string }[] = [
     detail: 'it is not a video file but something that points to other files',
   },
   {
-    mark: /exceeds specified max pixel count/,
+    mark: /(\d+x\d+) exceeds specified max pixel count (\d+)/,
     code: 'INPUT_TOO_LARGE',
-    detail: 'its pictures have too many pixels',
+    detail: ([, size, limit]) => `its pictures are ${size} pixels, at most ${limit} in all are accepted`,
   },
   {
     mark: /moov atom not found/,
@@ -57,8 +57,11 @@ export const diagnose = (end: ChildEnd, { doing, cpuLimitReached = false }: Diag
 
 /** The failure that ffmpeg itself tells of, if any; also asked after an exit code 0 that was no success. Pure. */
 export const diagnoseText = (stderr: string): WorkerError | undefined => {
-  const sign = signs.find(({ mark }) => mark.test(stderr))
-  return sign && new WorkerError(sign.code, sign.detail)
+  for (const { mark, code, detail } of signs) {
+    const found = mark.exec(stderr)
+    if (found !== null) return new WorkerError(code, typeof detail === 'string' ? detail : detail(found))
+  }
+  return undefined
 }
 
 /** Lines about frames that could not be decoded whole; both wordings of the versions we run on. */

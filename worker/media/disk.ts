@@ -1,6 +1,8 @@
 import { statfs } from 'node:fs/promises'
+import { askForStorage } from '../../schemas/sizes.ts'
 import { WorkerError } from '../errors.ts'
 import type { Plan } from './command.ts'
+import { mp4Rungs } from './mp4.ts'
 
 const spareBytes = 200e6
 const gibibyte = 1024 ** 3
@@ -13,10 +15,12 @@ export const freeBytesAt = async (path: string): Promise<number> => {
   return bavail * bsize
 }
 
-/** Bytes that the renditions of a plan can take at most, with a fifth for the unforeseen. Pure. */
-export const outputBytes = ({ rungs, params, audio, promised }: Plan): number => {
-  const kbps =
-    rungs.reduce((sum, rung) => sum + rung.maxBitrateKbps, 0) + (audio ? params.audioBitrateKbps : 0)
+/** Bytes that the renditions of a plan and its MP4 files can take at most, with a fifth for the unforeseen. Pure. */
+export const outputBytes = (plan: Pick<Plan, 'rungs' | 'params' | 'audio' | 'promised'>): number => {
+  const { rungs, params, audio, promised } = plan
+  const soundKbps = audio ? params.audioBitrateKbps : 0
+  const renditionsKbps = rungs.reduce((sum, rung) => sum + rung.maxBitrateKbps, soundKbps)
+  const kbps = mp4Rungs(plan).reduce((sum, rung) => sum + rung.maxBitrateKbps + soundKbps, renditionsKbps)
   return Math.ceil((kbps * 1000 * promised.wholeS * 1.2) / 8)
 }
 
@@ -31,7 +35,7 @@ export const requireDisk = (neededBytes: number, freeBytes: number, takenBytes: 
   const size = Math.max(21, Math.ceil((takenBytes + withSpareBytes) / gibibyte) + imageGibibytes)
   throw new WorkerError(
     'DISK_FULL',
-    `${inGibibytes(withSpareBytes)} GiB are needed and ${inGibibytes(freeBytes)} GiB are free. Set resources.ephemeralStorage to ${size} or more`,
+    `${inGibibytes(withSpareBytes)} GiB are needed and ${inGibibytes(freeBytes)} GiB are free. ${askForStorage(size)}`,
   )
 }
 

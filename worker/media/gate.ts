@@ -35,13 +35,7 @@ const readHead = async (path: string): Promise<{ head: Buffer; bytes: number }> 
 export const requireSource = (found: Probe, limits: InputLimits): Source => {
   const { video, durationS, streams } = found
   if (streams.length > limits.streams) throw tooLarge('streams', streams.length, limits.streams)
-  if (video === undefined) {
-    const types = [...new Set(streams.map((stream) => stream.type))].join(', ')
-    throw new WorkerError(
-      'NO_VIDEO_STREAM',
-      types === '' ? 'it has no streams at all' : `it has only ${types}`,
-    )
-  }
+  if (video === undefined) throw new WorkerError('NO_VIDEO_STREAM', withoutVideo(streams))
   if (video.codec === 'unknown' || video.codedWidth === 0 || video.codedHeight === 0)
     throw new WorkerError('INPUT_UNREADABLE', 'its video is of a format that ffmpeg does not know')
   const pixels = Math.max(video.codedWidth * video.codedHeight, video.width * video.height)
@@ -54,6 +48,14 @@ export const requireSource = (found: Probe, limits: InputLimits): Source => {
     throw new WorkerError('INPUT_UNREADABLE', 'it says nothing about its duration and has no time stamps')
   if (durationS > limits.durationS) throw tooLarge('seconds', Math.round(durationS), limits.durationS)
   return { ...found, video, durationS }
+}
+
+/** What it has instead, and who takes that. */
+const withoutVideo = (streams: Probe['streams']): string => {
+  const types = [...new Set(streams.map((stream) => stream.type))]
+  if (types.length === 0) return 'it has no streams at all'
+  const has = `it has only ${new Intl.ListFormat('en').format(types)}`
+  return types.includes('audio') ? `${has}. Submit it as a job of kind audio` : has
 }
 
 const tooLarge = (what: string, value: number | string, limit: number): WorkerError =>

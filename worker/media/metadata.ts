@@ -1,6 +1,9 @@
 import type { TranscodeMetadata, TranscodeWarning } from '../../schemas/metadata.ts'
+import type { Loudness } from '../audio/ebur128.ts'
 import type { Source } from './gate.ts'
+import type { Download } from './mp4.ts'
 import { quotient } from './probe.ts'
+import type { Stills } from './stills.ts'
 import type { CheckedOutput, CheckedPlaylist } from './verify.ts'
 
 /** `metadata.json`: what came in and what was made of it. Pure. */
@@ -9,12 +12,20 @@ export const describeTranscode = ({
   output,
   warnings,
   poster,
+  stills,
+  loudness,
+  downloads,
+  shards,
   ffmpeg,
 }: {
   source: Source
   output: CheckedOutput
   warnings: TranscodeWarning[]
   poster: string
+  stills: Stills
+  loudness: Loudness | null
+  downloads: Download[]
+  shards?: number
   ffmpeg: string
 }): TranscodeMetadata => {
   const { video, audio } = source
@@ -37,6 +48,7 @@ export const describeTranscode = ({
       variableFrameRate: video.variableFrameRate,
       interlaced: video.interlaced,
       hdr: video.hdr,
+      color: video.color,
     },
     audio:
       audio === undefined
@@ -48,14 +60,20 @@ export const describeTranscode = ({
       height: rendition.height,
       frameRate: rounded(rendition.frameRate),
       frames: rendition.frames,
+      color: { ...rendition.color, range: 'tv' },
     })),
     audioRendition: output.audio && {
       ...measured(output.audio),
       channels: output.audio.channels,
       sampleRateHz: output.audio.sampleRateHz,
     },
+    loudness,
     poster,
+    thumbnails: stills.thumbnails,
+    storyboard: stills.storyboard,
+    downloads: downloads.map((download) => ({ ...download, durationS: rounded(download.durationS) })),
     warnings,
+    ...(shards === undefined ? {} : { shards }),
     ffmpeg,
   }
 }

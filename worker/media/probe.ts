@@ -24,7 +24,8 @@ export type VideoStream = {
   variableFrameRate: boolean
   interlaced: boolean
   hdr: 'none' | 'pq' | 'hlg'
-  color: { primaries: string; matrix: string; range: string }
+  /** In the words of ffmpeg; unknown where the file says nothing. */
+  color: { primaries: string; transfer: string; matrix: string; range: string }
   /** When its last frame ends, from the start of the file. */
   endS: number | undefined
 }
@@ -181,6 +182,7 @@ const videoStream = (stream: FfprobeStream, startS: number): VideoStream => {
     hdr: hdrTransfers[stream.color_transfer ?? ''] ?? 'none',
     color: {
       primaries: stream.color_primaries ?? 'unknown',
+      transfer: stream.color_transfer ?? 'unknown',
       matrix: stream.color_space ?? 'unknown',
       range: stream.color_range ?? 'unknown',
     },
@@ -250,18 +252,22 @@ const lastTimestampS = async (
   return lastS
 }
 
+/** Arguments of ffprobe for what users gave us. Pure. */
+export const probeArguments = ({ url, guard }: MediaInput, show: readonly string[]): string[] => [
+  ...['-v', 'error', ...guard, ...show, url],
+]
+
 const answerCharacters = 4 * 1024 * 1024
 
 const askFfprobe = async (
-  { url, guard }: MediaInput,
+  input: MediaInput,
   show: readonly string[],
   { tools, signal }: ProbeOptions,
   onLine?: (line: string) => void,
 ): Promise<string> => {
   const timeout = AbortSignal.timeout(probeTimeoutMs)
-  const args = ['-v', 'error', ...guard, ...show, url]
   let answer = ''
-  const end = await runChild(tools.ffprobe.path, args, {
+  const end = await runChild(tools.ffprobe.path, probeArguments(input, show), {
     env: tools.env,
     signal: AbortSignal.any([signal, timeout]),
     onStdoutLine:

@@ -11,6 +11,8 @@ export type RunOptions = {
   cpuLimitS: number
   stallMs: number
   signal: AbortSignal
+  /** Ends it at the first damaged frame. */
+  strict?: boolean
   /** Called with the share that is done, 0 to 0.99. */
   onProgress: (share: number) => void
   /** What a filter prints between the lines of progress. */
@@ -23,12 +25,13 @@ export type RunEnd = { damage: number; stderr: string }
 
 /**
  * Runs ffmpeg under a watchdog. That it exits with 0 says little: who calls this checks what was written.
- * @throws WorkerError of `diagnose`, or STALLED; the reason of the signal when that was given
+ * @throws WorkerError of `diagnose`, STALLED, or INPUT_CORRUPT where it is strict; the reason of the signal when that was given
  */
 export const runFfmpeg = async (args: readonly string[], options: RunOptions): Promise<RunEnd> => {
   const { tools, signal, stallMs, nowMs } = options
   const startMs = nowMs()
   const stall = new AbortController()
+  const broken = new AbortController()
   const watchdog = setTimeout(() => stall.abort(), stallMs)
   const read = progressReader(options.durationS)
   const newFrames = frameCounter()
@@ -36,7 +39,7 @@ export const runFfmpeg = async (args: readonly string[], options: RunOptions): P
   try {
     const end = await runChild(tools.ffmpeg.path, args, {
       env: tools.env,
-      signal: AbortSignal.any([signal, stall.signal]),
+      signal: AbortSignal.any([signal, stall.signal, broken.signal]),
       onStdoutLine: (line) => {
         options.onLine?.(line)
         const share = read(line)
@@ -44,11 +47,15 @@ export const runFfmpeg = async (args: readonly string[], options: RunOptions): P
         if (newFrames(line) || share !== undefined) watchdog.refresh()
       },
       onStderrLine: (line) => {
-        if (tellsOfDamage(line)) damage += 1
+        if (!tellsOfDamage(line)) return
+        damage += 1
+        if (options.strict) broken.abort()
       },
     })
     signal.throwIfAborted()
     if (stall.signal.aborted) throw new WorkerError('STALLED', `nothing for ${Math.round(stallMs / 1000)} s`)
+    if (broken.signal.aborted)
+      throw new WorkerError('INPUT_CORRUPT', 'a picture or sound in it cannot be decoded')
     // It cannot have used more CPU time than all cores had since it started.
     const cpuLimitReached = ((nowMs() - startMs) / 1000) * cpus().length >= options.cpuLimitS
     if (end.exitCode !== 0) throw diagnose(end, { doing: 'transcode', cpuLimitReached })

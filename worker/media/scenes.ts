@@ -1,4 +1,5 @@
 import type { Scene } from '../../schemas/scenes.ts'
+import { jpegFilters } from './command.ts'
 
 /** A moment at which much of the picture changes at once. */
 export type Change = { atS: number; score: number }
@@ -44,7 +45,7 @@ const sceneFilter = (intervalS: number): string =>
     // Square pixels; even sizes; nothing is scaled up.
     `[0:V:0]scale=w='trunc(min(${pictureWidth}\\,iw*sar)/2)*2':h=-2,setsar=1,split=2[small][shown]`,
     `[small]scale=320:-2,format=rgb24,scdet=t=100,metadata=mode=print:key=lavfi.scd.score:value=${lowestThreshold}:function=greater:file=-:direct=1[changes]`,
-    `[shown]select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,${intervalS})',format=yuvj420p[pictures]`,
+    `[shown]select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,${intervalS})',${jpegFilters}[pictures]`,
   ].join(';')
 
 /** CPU seconds; ordinary inputs take as long as they last, or less. */

@@ -1,11 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
-import { runChild } from '../children.ts'
 import { WorkerError } from '../errors.ts'
-import type { MediaTools } from '../ffmpeg.ts'
+import type { Color } from './color.ts'
 import { audioFolder, type Plan, playlistName } from './command.ts'
-import { ownPlaylistGuard, probeTimeoutMs } from './limits.ts'
+import { type OwnStream, probeOwn, type VerifyOptions } from './own-probe.ts'
 import {
   aacCodec,
   avcCodec,
@@ -29,17 +27,18 @@ export type CheckedPlaylist = Rates & {
   durationS: number
   bytes: number
   codecs: string
+  /** When its first picture is shown or its first sample stands, on the timeline that all playlists share. */
+  startS: number
 }
 export type CheckedRendition = CheckedPlaylist & {
   width: number
   height: number
   frameRate: number
   frames: number
+  color: Color
 }
 export type CheckedAudio = CheckedPlaylist & { channels: number; sampleRateHz: number }
 export type CheckedOutput = { renditions: CheckedRendition[]; audio: CheckedAudio | null }
-
-export type VerifyOptions = { tools: MediaTools; signal: AbortSignal }
 
 /**
  * Looks at what ffmpeg has written, because its exit code 0 is no proof: every playlist is whole, every file in it is
@@ -69,23 +68,38 @@ const verifyRendition = async (
   options: VerifyOptions,
 ): Promise<CheckedRendition> => {
   const { checked, initBytes } = await verifyPlaylist(rung.name, folder)
-  const { stream, packets } = await probeOwn(join(folder, checked.playlist), options)
+  const stream = await probeOnly(join(folder, checked.playlist), options)
   const codecs = avcCodec(initBytes)
   if (stream.codec_name !== 'h264' || codecs === undefined) throw invalid(`${rung.name} is not H.264`)
   if (stream.width !== rung.width || stream.height !== rung.height)
     throw invalid(`${rung.name} is ${stream.width} x ${stream.height}, not ${rung.width} x ${rung.height}`)
   if (stream.pix_fmt !== 'yuv420p') throw invalid(`${rung.name} has pictures of format ${stream.pix_fmt}`)
-  if (plan.toneMap !== undefined && ['smpte2084', 'arib-std-b67'].includes(stream.color_transfer ?? ''))
-    throw invalid(`${rung.name} is still HDR`)
+  const color = colorOf(stream)
+  if (
+    color.primaries !== plan.color.primaries ||
+    color.transfer !== plan.color.transfer ||
+    color.matrix !== plan.color.matrix
+  )
+    throw invalid(`${rung.name} is marked with the colors ${wordsFor(color)}, not ${wordsFor(plan.color)}`)
   const frameRate = quotient(plan.rate)
+  const { packets, startS } = stream
   if (Math.abs(packets - checked.durationS * frameRate) > Math.max(2, packets * 0.02))
     throw invalid(`${rung.name} has ${packets} frames in ${checked.durationS.toFixed(3)} s`)
-  return { ...checked, codecs, width: rung.width, height: rung.height, frameRate, frames: packets }
+  return {
+    ...checked,
+    codecs,
+    width: rung.width,
+    height: rung.height,
+    frameRate,
+    frames: packets,
+    color,
+    startS,
+  }
 }
 
 const verifyAudio = async (folder: string, options: VerifyOptions): Promise<CheckedAudio> => {
   const { checked } = await verifyPlaylist(audioFolder, folder)
-  const { stream } = await probeOwn(join(folder, checked.playlist), options)
+  const stream = await probeOnly(join(folder, checked.playlist), options)
   if (stream.codec_name !== 'aac' || stream.profile !== 'LC') throw invalid('the audio is not AAC-LC')
   if (stream.channels !== 2) throw invalid(`the audio has ${stream.channels} channels`)
   return {
@@ -93,13 +107,14 @@ const verifyAudio = async (folder: string, options: VerifyOptions): Promise<Chec
     codecs: aacCodec,
     channels: stream.channels,
     sampleRateHz: Number(stream.sample_rate),
+    startS: stream.startS,
   }
 }
 
 const verifyPlaylist = async (
   name: string,
   folder: string,
-): Promise<{ checked: Omit<CheckedPlaylist, 'codecs'>; initBytes: Buffer }> => {
+): Promise<{ checked: Omit<CheckedPlaylist, 'codecs' | 'startS'>; initBytes: Buffer }> => {
   const own = join(folder, name)
   const files = await readdir(own).catch((): string[] => [])
   const sizes = new Map(
@@ -124,58 +139,22 @@ const verifyPlaylist = async (
   }
 }
 
+const colorOf = (stream: OwnStream): Color => ({
+  primaries: stream.color_primaries ?? 'unknown',
+  transfer: stream.color_transfer ?? 'unknown',
+  matrix: stream.color_space ?? 'unknown',
+})
+
+const wordsFor = ({ primaries, transfer, matrix }: Color): string => `${primaries}/${transfer}/${matrix}`
+
 const readPlaylist = async (path: string): Promise<MediaPlaylist> =>
   parseMediaPlaylist(await readFile(path, 'utf8').catch(() => ''))
 
-const ownProbeSchema = z.object({
-  streams: z
-    .array(
-      z.object({
-        codec_name: z.string(),
-        profile: z.string().optional(),
-        width: z.number().optional(),
-        height: z.number().optional(),
-        pix_fmt: z.string().optional(),
-        color_transfer: z.string().optional(),
-        channels: z.number().optional(),
-        sample_rate: z.string().optional(),
-        nb_read_packets: z.string().optional(),
-      }),
-    )
-    .length(1),
-})
-
-const probeOwn = async (path: string, { tools, signal }: VerifyOptions) => {
-  const timeout = AbortSignal.timeout(probeTimeoutMs * 10)
-  let answer = ''
-  const end = await runChild(
-    tools.ffprobe.path,
-    [
-      ...['-v', 'error', ...ownPlaylistGuard, '-count_packets'],
-      ...[
-        '-show_entries',
-        'stream=codec_name,profile,width,height,pix_fmt,color_transfer,channels,sample_rate,nb_read_packets',
-      ],
-      ...['-of', 'json', `file:${path}`],
-    ],
-    {
-      env: tools.env,
-      signal: AbortSignal.any([signal, timeout]),
-      onStdoutLine: (line) => {
-        answer += line
-      },
-    },
-  )
-  signal.throwIfAborted()
-  const said = end.exitCode === 0 ? ownProbeSchema.safeParse(JSON.parse(answer)) : undefined
-  const stream = said?.data?.streams[0]
-  if (stream === undefined)
-    throw invalid(
-      `${path.split('/').slice(-2).join('/')} cannot be read back: ${end.stderr.trim().slice(-200)}`,
-    )
-  const packets = Number(stream.nb_read_packets)
-  if (!(packets > 0)) throw invalid(`${path.split('/').at(-2)} has no frames`)
-  return { stream, packets }
+const probeOnly = async (path: string, options: VerifyOptions): Promise<OwnStream> => {
+  const [stream, ...others] = await probeOwn(path, options)
+  if (stream === undefined || others.length > 0)
+    throw invalid(`${path.split('/').at(-2)} has several streams in it`)
+  return stream
 }
 
 const invalid = (detail: string): WorkerError => new WorkerError('OUTPUT_INVALID', detail)
