@@ -7,8 +7,10 @@ import { kinds } from '../schemas/kinds/index.ts'
 import { manifestSchema } from '../schemas/manifest.ts'
 import { jobRequestSchema } from '../schemas/message.ts'
 import { transcodeMetadataSchema } from '../schemas/metadata.ts'
+import { recordingSchema } from '../schemas/recording.ts'
 import { scenesSchema } from '../schemas/scenes.ts'
 import { summarySchema } from '../schemas/summary.ts'
+import { torrentInfoSchema } from '../schemas/torrent.ts'
 import { errorCatalogue } from '../worker/errors.ts'
 
 export type GeneratedFile = { path: string; text: string }
@@ -20,6 +22,8 @@ export const generatedFiles = (): GeneratedFile[] => [
   schemaFile('manifest', 'The outputs of a job', manifestSchema),
   schemaFile('metadata', 'What a transcode job found and made', transcodeMetadataSchema),
   schemaFile('audio-metadata', 'What an audio job found and made', audioMetadataSchema),
+  schemaFile('recording', 'What a record job has recorded, and how it goes on', recordingSchema),
+  schemaFile('torrent', 'What a torrent job has made', torrentInfoSchema),
   schemaFile('summary', 'What was said and shown in a recording', summarySchema),
   schemaFile('scenes', 'The scenes of a video', scenesSchema),
   ...Object.entries(kinds).map(([name, kind]) =>
