@@ -24,6 +24,8 @@ export const variables = {
   EXISTING_INTERNET_SUBNET_IDS: ['network', 'internetSubnetIds'],
   EXISTING_INTERNET_ASSIGN_PUBLIC_IP: ['network', 'internetAssignPublicIp'],
   INTERNET_PORTS: ['internetPorts'],
+  PRIVATE_SOURCES: ['privateSources'],
+  SEEDING_PORT: ['seedingPort'],
   EXISTING_UPLOADS_BUCKET: ['existingBuckets', 'uploads'],
   EXISTING_OUTPUTS_BUCKET: ['existingBuckets', 'outputs'],
   PROTECT_DATA: ['protectData'],
@@ -42,6 +44,7 @@ export const variables = {
   STATE_REGION: ['state', 'region'],
   MAX_VCPU: ['settings', 'MAX_VCPU'],
   MAX_RUNNING: ['settings', 'MAX_RUNNING'],
+  UPLOAD_TRIGGERS: ['settings', 'UPLOAD_TRIGGERS'],
 } as const satisfies Record<string, readonly [string, string?]>
 
 /** Variables that hold a list, with commas between its parts. */

@@ -3,6 +3,8 @@ import { configurationGroups, configurationSchema } from '../schemas/configurati
 import { architectures } from '../schemas/fargate.ts'
 import { installationPattern } from '../schemas/limits.ts'
 import { modelArnPattern } from '../schemas/models.ts'
+import { privateSourcesText } from '../schemas/private-sources.ts'
+import type { Trigger } from '../schemas/triggers.ts'
 
 /** What the infrastructure sets itself, because it makes the things. Everything else of the controller may be chosen. */
 const setByInfrastructure = [
@@ -16,6 +18,9 @@ const setByInfrastructure = [
   'INTERNET_SUBNETS',
   'INTERNET_SECURITY_GROUPS',
   'INTERNET_ASSIGN_PUBLIC_IP',
+  'SEEDING_SUBNETS',
+  'SEEDING_SECURITY_GROUPS',
+  'SEEDING_ASSIGN_PUBLIC_IP',
   'TRANSCRIBE_ROLE_ARN',
   'EMF_METRICS',
 ] as const
@@ -124,6 +129,10 @@ export const configSchema = z
     network: networkSchema,
     /** What tasks of the group `internet` may reach: web is ports 80 and 443, any is every port (torrents need that). */
     internetPorts: oneOf(['web', 'any']).default('web'),
+    /** Addresses that are not public and that jobs may be given as sources, separated by commas. */
+    privateSources: privateSourcesText,
+    /** The one port that the internet may come in by, to tasks of kind `seed` only. Absent: there are no such tasks, and nothing is open. */
+    seedingPort: whole(1024, 65_535).optional(),
     /** Buckets that exist already. They are read and written, but nothing about them is changed. */
     existingBuckets: z.strictObject({ uploads: bucket.optional(), outputs: bucket.optional() }).default({}),
     /** Once enabled it can only be suspended. */
@@ -166,6 +175,12 @@ export const configSchema = z
   .superRefine((config, context) => {
     for (const issue of settingIssues(config.settings)) context.addIssue(issue)
     const { loadBalancer, network } = config
+    if (config.seedingPort !== undefined && network.profile === 'endpoints' && !network.internet)
+      context.addIssue({
+        code: 'custom',
+        path: ['seedingPort'],
+        message: 'needs a network with public subnets: NETWORK_INTERNET=true, or another NETWORK',
+      })
     if (loadBalancer === undefined) return
     if (network.profile === 'existing' && (loadBalancer.subnetIds ?? []).length < 2)
       context.addIssue({
@@ -187,6 +202,10 @@ export type Network = Config['network']
 export type Preset = Omit<z.input<typeof configSchema>, 'environment' | 'installation'> & {
   installation?: string
 }
+
+/** The rules that the controller will have, read as it reads them. */
+export const triggersOf = ({ UPLOAD_TRIGGERS: rules }: Config['settings']): readonly Trigger[] =>
+  configurationSchema.shape.UPLOAD_TRIGGERS.parse(rules)
 
 /** Settings of the controller are checked by its own schema, so that a wrong one fails here and not in a task that never starts. */
 function settingIssues(settings: Config['settings']) {

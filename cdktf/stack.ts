@@ -2,6 +2,7 @@ import { AwsProvider } from '@cdktf/provider-aws/lib/provider/index.js'
 import { S3Backend, TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
 import { resourceNames } from '../schemas/resources.ts'
+import { watchesOutputs } from '../schemas/triggers.ts'
 import { stackName } from './config.ts'
 import { Account } from './constructs/account.ts'
 import { Alarms } from './constructs/alarms.ts'
@@ -22,7 +23,7 @@ import { Roles } from './constructs/roles.ts'
 import { SecurityGroups } from './constructs/security-groups.ts'
 import { Tables } from './constructs/tables.ts'
 import { Workers } from './constructs/workers.ts'
-import type { Config } from './schema.ts'
+import { type Config, triggersOf } from './schema.ts'
 
 /**
  * One installation of the job operator. The ids in here are addresses in Terraform's state: a new name is a new resource,
@@ -109,7 +110,14 @@ export class OperatorStack extends TerraformStack {
     })
 
     // Events
-    new Events(this, 'events', { installation, account, buckets, queues, cluster })
+    new Events(this, 'events', {
+      installation,
+      account,
+      buckets,
+      queues,
+      cluster,
+      watchesOutputs: watchesOutputs(triggersOf(config.settings)),
+    })
 
     // Watching
     const alarms = new Alarms(this, 'alarms', config, { account, names, images })

@@ -209,6 +209,15 @@ const settingsOf = (config: Config, parts: ControllerParts): Settings => {
     INTERNET_SUBNETS: network.internet.subnetIds.join(','),
     INTERNET_SECURITY_GROUPS: securityGroups.internet.id,
     INTERNET_ASSIGN_PUBLIC_IP: publicIp(network.internet.assignPublicIp),
+    ...(securityGroups.seeding === undefined
+      ? {}
+      : {
+          SEEDING_PORT: String(config.seedingPort),
+          SEEDING_TASK_DEFINITION: names.seedingFamily,
+          SEEDING_SUBNETS: network.seeding.subnetIds.join(','),
+          SEEDING_SECURITY_GROUPS: securityGroups.seeding.id,
+          SEEDING_ASSIGN_PUBLIC_IP: publicIp(network.seeding.assignPublicIp),
+        }),
     // Loopback unless a load balancer has to reach it: then the token is required.
     HOST: config.loadBalancer === undefined ? '127.0.0.1' : '0.0.0.0',
     PORT: String(statusPort),

@@ -4,9 +4,9 @@ import { S3BucketNotification } from '@cdktf/provider-aws/lib/s3-bucket-notifica
 import type { SqsQueue } from '@cdktf/provider-aws/lib/sqs-queue/index.js'
 import { SqsQueuePolicy } from '@cdktf/provider-aws/lib/sqs-queue-policy/index.js'
 import { Construct } from 'constructs'
-import { transcriptionPrefix, uploadsNotification } from '../../schemas/resources.ts'
+import { outputsNotification, transcriptionPrefix, uploadsNotification } from '../../schemas/resources.ts'
 import type { Account } from './account.ts'
-import type { Buckets } from './buckets.ts'
+import type { Bucket, Buckets } from './buckets.ts'
 import type { Cluster } from './cluster.ts'
 import { policyDocument, type Statement } from './policy.ts'
 import type { Queues } from './queues.ts'
@@ -17,12 +17,23 @@ export type EventParts = {
   buckets: Buckets
   queues: Queues
   cluster: Cluster
+  /** Whether a trigger rule is about what jobs have made. */
+  watchesOutputs: boolean
+}
+
+/** A bucket whose new objects become jobs. */
+type Watched = {
+  id: string
+  bucket: Bucket
+  description: string
+  notification: { id: string; events: readonly string[]; suffix?: string }
 }
 
 /** What happens elsewhere and has to come into the queues: uploads, and the states of tasks. */
 export class Events extends Construct {
-  constructor(scope: Construct, id: string, { installation, account, buckets, queues, cluster }: EventParts) {
+  constructor(scope: Construct, id: string, parts: EventParts) {
     super(scope, id)
+    const { installation, account, buckets, queues, cluster } = parts
     const tasks = this.rule('tasks', installation, queues.taskEvents, queues.jobsDlq, {
       description: 'States of tasks in the cluster',
       pattern: {
@@ -39,34 +50,57 @@ export class Events extends Construct {
         detail: { TranscriptionJobName: [{ prefix: transcriptionPrefix(installation) }] },
       },
     })
-    const uploads = buckets.uploads.exists
-      ? this.rule('uploads', installation, queues.jobs, queues.jobsDlq, {
-          description: 'New objects in the bucket for uploads, which tells EventBridge of them',
+    const watched: Watched[] = [
+      {
+        id: 'uploads',
+        bucket: buckets.uploads,
+        description: 'New objects in the bucket for uploads, which tells EventBridge of them',
+        notification: uploadsNotification,
+      },
+      ...(parts.watchesOutputs
+        ? [
+            {
+              id: 'outputs',
+              bucket: buckets.outputs,
+              description: 'New manifests in the bucket for outputs, which tells EventBridge of them',
+              notification: outputsNotification,
+            },
+          ]
+        : []),
+    ]
+    // A bucket that exists already is not changed: it has to tell EventBridge by itself.
+    const rules = watched
+      .filter(({ bucket }) => bucket.exists)
+      .map(({ id: what, bucket, description, notification: { suffix } }) =>
+        this.rule(what, installation, queues.jobs, queues.jobsDlq, {
+          description,
           pattern: {
             source: ['aws.s3'],
             'detail-type': ['Object Created'],
-            detail: { bucket: { name: [buckets.uploads.name] } },
+            detail: {
+              bucket: { name: [bucket.name] },
+              ...(suffix === undefined ? {} : { object: { key: [{ suffix }] } }),
+            },
           },
-        })
-      : undefined
+        }),
+      )
+    const direct = watched.filter(({ bucket }) => !bucket.exists)
 
     this.allow('task-events', queues.taskEvents, [fromEvents(queues.taskEvents, [tasks, transcripts])])
-    this.allow('jobs-dlq', queues.jobsDlq, [
-      fromEvents(queues.jobsDlq, [tasks, transcripts, ...(uploads === undefined ? [] : [uploads])]),
-    ])
+    this.allow('jobs-dlq', queues.jobsDlq, [fromEvents(queues.jobsDlq, [tasks, transcripts, ...rules])])
     const jobsPolicy = this.allow('jobs', queues.jobs, [
-      uploads === undefined
-        ? fromBucket(queues.jobs, buckets.uploads.arn, account.id)
-        : fromEvents(queues.jobs, [uploads]),
+      ...direct.map(({ id: what, bucket }) => fromBucket(what, queues.jobs, bucket.arn, account.id)),
+      ...(rules.length === 0 ? [] : [fromEvents(queues.jobs, rules)]),
     ])
-    if (uploads === undefined)
-      new S3BucketNotification(this, 'uploads', {
-        bucket: buckets.uploads.name,
+    for (const { id: what, bucket, notification } of direct)
+      new S3BucketNotification(this, what, {
+        bucket: bucket.name,
         queue: [
           {
-            id: uploadsNotification.id,
+            id: notification.id,
             queueArn: queues.jobs.arn,
-            events: [...uploadsNotification.events],
+            events: [...notification.events],
+            ...(notification.suffix === undefined ? {} : { filterSuffix: notification.suffix }),
           },
         ],
         // S3 sends a test message when this is set, and refuses a queue that does not take it.
@@ -112,8 +146,8 @@ const fromEvents = (queue: SqsQueue, rules: readonly CloudwatchEventRule[]): Sta
   conditions: { ArnEquals: { 'aws:SourceArn': rules.map(({ arn }) => arn) } },
 })
 
-const fromBucket = (queue: SqsQueue, bucketArn: string, accountId: string): Statement => ({
-  sid: 'FromUploads',
+const fromBucket = (what: string, queue: SqsQueue, bucketArn: string, accountId: string): Statement => ({
+  sid: `From${what.charAt(0).toUpperCase()}${what.slice(1)}`,
   principals: { service: 's3.amazonaws.com' },
   actions: ['sqs:SendMessage'],
   resources: [queue.arn],

@@ -25,6 +25,8 @@ export class Network extends Construct {
   /** Controllers and tasks of the group `media`. */
   readonly tasks: Placement
   readonly internet: Placement
+  /** Tasks that seed: what peers are to reach needs a public address, also where others go out through NAT. */
+  readonly seeding: Placement
   readonly publicSubnetIds: readonly string[]
   readonly privateSubnetIds: readonly string[]
   /** Of all subnets made here: gateway endpoints are entries in them. */
@@ -41,6 +43,7 @@ export class Network extends Construct {
         subnetIds: network.internetSubnetIds ?? network.subnetIds,
         assignPublicIp: network.internetAssignPublicIp ?? network.assignPublicIp,
       }
+      this.seeding = this.internet
       this.publicSubnetIds = []
       this.privateSubnetIds = network.subnetIds
       this.routeTableIds = []
@@ -64,6 +67,7 @@ export class Network extends Construct {
     const inPrivate = { subnetIds: this.privateSubnetIds, assignPublicIp: false }
     this.tasks = network.profile === 'public' ? inPublic : inPrivate
     this.internet = network.profile === 'nat' || !isOpen ? inPrivate : inPublic
+    this.seeding = isOpen ? inPublic : inPrivate
   }
 
   private makeVpc(network: OwnNetwork, installation: string): Vpc {

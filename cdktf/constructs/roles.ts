@@ -39,7 +39,8 @@ export class Roles extends Construct {
   readonly controllerExecution: IamRole
   readonly workerExecution: IamRole
   readonly controller: IamRole
-  readonly workers: Readonly<Record<WorkerGroup, IamRole>>
+  /** Of a group that there is not, none. */
+  readonly workers: PerWorkerGroup<IamRole>
   /** What Amazon Transcribe reads audio and writes transcripts with. */
   readonly transcribe: IamRole
   /** A task that starts before its role may do anything fails; what starts tasks waits for these. */
@@ -106,6 +107,9 @@ export class Roles extends Construct {
         'Workers that reach the internet and write outputs',
         granted(awsActions.internet),
       ),
+      ...(config.seedingPort === undefined
+        ? {}
+        : { seeding: make('seeding', 'Workers that seed torrents', granted(awsActions.seeding)) }),
     }
     this.controller = make('controller', 'Controllers of the job operator', [
       ...granted(awsActions.controller, [
@@ -119,6 +123,11 @@ export class Roles extends Construct {
     this.policies = made
   }
 }
+
+/** Something for each group of workers; the one that seeds is there only where a port was chosen. */
+export type PerWorkerGroup<Part> = Readonly<
+  Record<Exclude<WorkerGroup, 'seeding'>, Part> & Partial<Record<'seeding', Part>>
+>
 
 const startsTasks = (repositoryArn: string, logGroupArn: string): Statement[] => [
   {
@@ -200,6 +209,7 @@ const resourcesOf = (
   taskDefinitions: runnableFamilies(config, names).map((family) =>
     account.arn('ecs', `task-definition/${family}:*`),
   ),
+  repositories: [account.arn('ecr', 'repository/*')],
   tasks: [account.arn('ecs', `task/${names.cluster}/*`)],
   taskRoles: [],
   transcriptions: [
@@ -215,6 +225,7 @@ const resourcesOf = (
 const runnableFamilies = (config: Config, names: ResourceNames): string[] => [
   names.workerFamily,
   names.internetFamily,
+  ...(config.seedingPort === undefined ? [] : [names.seedingFamily]),
   ...(config.containerFamilies ?? [`${config.installation}-*`]),
 ]
 

@@ -1,15 +1,18 @@
 import { SecurityGroup } from '@cdktf/provider-aws/lib/security-group/index.js'
 import { VpcSecurityGroupEgressRule } from '@cdktf/provider-aws/lib/vpc-security-group-egress-rule/index.js'
+import { VpcSecurityGroupIngressRule } from '@cdktf/provider-aws/lib/vpc-security-group-ingress-rule/index.js'
 import { Construct } from 'constructs'
 import type { Config } from '../schema.ts'
 import type { Endpoints } from './endpoints.ts'
 import { anywhere, type Network } from './network.ts'
 
-/** One security group for each role. Nobody may come in; what may go out is what the network profile makes possible. */
+/** One security group for each role. Nobody may come in, but for peers where something seeds; what may go out is what the network profile makes possible. */
 export class SecurityGroups extends Construct {
   readonly controller: SecurityGroup
   readonly media: SecurityGroup
   readonly internet: SecurityGroup
+  /** Absent: nobody seeds, and nothing is open. */
+  readonly seeding: SecurityGroup | undefined
 
   constructor(
     scope: Construct,
@@ -34,7 +37,35 @@ export class SecurityGroups extends Construct {
     this.toAws('media', this.media, endpoints)
     this.toAws('internet', this.internet, endpoints)
     if (reachesInternet(config.network)) this.toInternet(config.internetPorts, endpoints !== undefined)
-    endpoints?.admit([this.controller, this.media, this.internet])
+    this.seeding = config.seedingPort === undefined ? undefined : make('seeding', 'Tasks that seed torrents')
+    if (this.seeding !== undefined && config.seedingPort !== undefined) {
+      this.toAws('seeding', this.seeding, endpoints)
+      this.betweenPeers(this.seeding, config.seedingPort)
+    }
+    endpoints?.admit([
+      this.controller,
+      this.media,
+      this.internet,
+      ...(this.seeding === undefined ? [] : [this.seeding]),
+    ])
+  }
+
+  /** Anybody may be a peer, and peers and trackers listen wherever they like. */
+  private betweenPeers(group: SecurityGroup, port: number): void {
+    new VpcSecurityGroupIngressRule(this, 'seeding-from-peers', {
+      securityGroupId: group.id,
+      description: 'Peers that download what is seeded',
+      cidrIpv4: anywhere,
+      ipProtocol: 'tcp',
+      fromPort: port,
+      toPort: port,
+    })
+    new VpcSecurityGroupEgressRule(this, 'seeding-to-peers', {
+      securityGroupId: group.id,
+      description: 'Peers and trackers, which listen on any port',
+      cidrIpv4: anywhere,
+      ipProtocol: '-1',
+    })
   }
 
   /** Everything that our code calls is HTTPS. With endpoints it is known where; without them it is a public address of AWS. */

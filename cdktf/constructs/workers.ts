@@ -1,4 +1,5 @@
 import { EcsTaskDefinition } from '@cdktf/provider-aws/lib/ecs-task-definition/index.js'
+import type { IamRole } from '@cdktf/provider-aws/lib/iam-role/index.js'
 import { Construct } from 'constructs'
 import {
   type ResourceNames,
@@ -12,7 +13,7 @@ import type { Buckets } from './buckets.ts'
 import { architectureNames, scratch } from './container.ts'
 import type { Images } from './images.ts'
 import type { Logs } from './logs.ts'
-import type { Roles } from './roles.ts'
+import type { PerWorkerGroup, Roles } from './roles.ts'
 import type { Tables } from './tables.ts'
 
 export type WorkerParts = {
@@ -26,17 +27,20 @@ export type WorkerParts = {
 
 /** What each group of tasks is started from. Every launch says its own size. */
 export class Workers extends Construct {
-  readonly definitions: Readonly<Record<WorkerGroup, EcsTaskDefinition>>
+  readonly definitions: PerWorkerGroup<EcsTaskDefinition>
 
   constructor(scope: Construct, id: string, config: Config, parts: WorkerParts) {
     super(scope, id)
     this.definitions = {
-      media: this.make('media', config, parts),
-      internet: this.make('internet', config, parts),
+      media: this.make('media', parts.roles.workers.media, config, parts),
+      internet: this.make('internet', parts.roles.workers.internet, config, parts),
+      ...(parts.roles.workers.seeding === undefined
+        ? {}
+        : { seeding: this.make('seeding', parts.roles.workers.seeding, config, parts) }),
     }
   }
 
-  private make(group: WorkerGroup, config: Config, parts: WorkerParts): EcsTaskDefinition {
+  private make(group: WorkerGroup, role: IamRole, config: Config, parts: WorkerParts): EcsTaskDefinition {
     const { names, buckets, tables, images, logs, roles } = parts
     const { container, ...task } = workerTaskDefinition(group, {
       family: names[workerGroups[group].family],
@@ -45,6 +49,8 @@ export class Workers extends Construct {
       outputsBucket: buckets.outputs.name,
       logGroup: logs.tasks.name,
       region: config.region,
+      privateSources: config.privateSources,
+      seedingPort: config.seedingPort,
     })
     return new EcsTaskDefinition(this, group, {
       ...task,
@@ -53,13 +59,16 @@ export class Workers extends Construct {
         operatingSystemFamily: 'LINUX',
         cpuArchitecture: architectureNames[config.architecture],
       },
-      taskRoleArn: roles.workers[group].arn,
+      taskRoleArn: role.arn,
       executionRoleArn: roles.workerExecution.arn,
       volume: [{ name: scratch.volume }],
       containerDefinitions: JSON.stringify([
         {
           ...container,
           image: images.worker.reference,
+          ...(group === 'seeding'
+            ? { portMappings: [{ containerPort: config.seedingPort, protocol: 'tcp' }] }
+            : {}),
           readonlyRootFilesystem: true,
           mountPoints: [{ sourceVolume: scratch.volume, containerPath: scratch.path, readOnly: false }],
           // It reads files that strangers made: nothing but what an ordinary program may do.

@@ -371,6 +371,30 @@ describe('an upload', () => {
   })
 })
 
+describe('a stream', () => {
+  test('is recorded by its address', async () => {
+    await goTo('#/upload')
+    expect(await page.getByRole('button', { name: 'Record' }).isDisabled()).toBe(true)
+    await page.getByLabel('Or record a stream').fill('https://radio.example.com/live.m3u8')
+    await page.getByRole('button', { name: 'Record' }).click()
+    await page.waitForURL(/#\/jobs\//)
+    const jobId = decodeURIComponent(page.url().split('/').at(-1) ?? '')
+    await page.getByRole('heading', { name: jobId }).waitFor()
+    expect(await record(jobId)).toMatchObject({
+      kind: 'record',
+      spec: { input: { url: 'https://radio.example.com/live.m3u8' } },
+    })
+  })
+
+  test('of a kind that is not recorded is refused with its rule', async () => {
+    await goTo('#/upload')
+    await page.getByLabel('Or record a stream').fill('ftp://example.com/a.mp4')
+    await page.getByRole('button', { name: 'Record' }).click()
+    await page.locator('.wrong').filter({ hasText: 'rtmp' }).waitFor()
+    complaints = complaints.filter((text) => !text.includes('400'))
+  })
+})
+
 describe('the page', () => {
   test.for([
     [320, 'light'],

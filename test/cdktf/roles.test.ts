@@ -62,7 +62,7 @@ describe('every role', () => {
     },
   )
 
-  test('names a resource, but for five permissions that have none', () => {
+  test('names a resource, but for the permissions that have none', () => {
     const wide = ['controller', 'media', 'internet', 'controller-execution', 'worker-execution'].flatMap(
       (role) =>
         statementsOf(dev, role)
@@ -74,6 +74,7 @@ describe('every role', () => {
         'ecs:ListTasks',
         'ecs:DescribeTaskDefinition',
         'transcribe:StartTranscriptionJob',
+        'ecr:DescribePullThroughCacheRules',
         'ecr:GetAuthorizationToken',
         'ssmmessages:CreateControlChannel',
         'ssmmessages:CreateDataChannel',
@@ -109,6 +110,12 @@ describe('the controller', () => {
     ])
   })
 
+  test('sees which images there are in this account and region, and pulls none', () => {
+    const { Resource } = only(allowing(dev, 'controller', 'ecr:DescribeImages'))
+    expect(Resource).toEqual([expect.stringMatching(/:ecr:us-east-1:.*:repository\/\*$/)])
+    expect(allowing(dev, 'controller', 'ecr:BatchGetImage')).toEqual([])
+  })
+
   test('stops and looks at tasks of its cluster only', () => {
     for (const action of ['ecs:StopTask', 'ecs:DescribeTasks']) {
       const { Resource, Condition } = only(allowing(dev, 'controller', action))
@@ -134,8 +141,9 @@ describe('the controller', () => {
     expect(passing(dev, 'transcribe').Resource).toEqual([expect.stringMatching(/roles_transcribe_\w+\.arn/)])
   })
 
-  test('deletes nothing but what pipelines keep for their own steps', () => {
-    expect(only(allowing(dev, 'controller', 's3:DeleteObject')).Resource).toEqual([
+  test('deletes nothing but what pipelines keep for their own steps, and uploads after success', () => {
+    expect(allowing(dev, 'controller', 's3:DeleteObject').flatMap(({ Resource }) => Resource)).toEqual([
+      expect.stringMatching(/uploads\w*\.arn\}\/\*$/),
       expect.stringMatching(/outputs\w*\.arn\}\/work\/\*$/),
     ])
   })
@@ -166,6 +174,12 @@ describe('workers', () => {
   test('of the group internet reach no upload', () => {
     expect(JSON.stringify(statementsOf(dev, 'internet'))).not.toContain('uploads')
     expect(JSON.stringify(statementsOf(dev, 'media'))).toContain('buckets_uploads_')
+  })
+
+  test('of the group media delete outputs, and no upload; those of the group internet delete nothing', () => {
+    const { Resource } = only(allowing(dev, 'media', 's3:DeleteObject'))
+    expect(Resource).toEqual([expect.stringMatching(/outputs\w*\.arn\}\/\*$/)])
+    expect(allowing(dev, 'internet', 's3:DeleteObject')).toEqual([])
   })
 
   const asking = (stack: Synthesized) =>

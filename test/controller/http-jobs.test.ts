@@ -51,6 +51,44 @@ describe('POST /jobs', () => {
     expect(await record('again')).toEqual(before)
   })
 
+  test('an address alone is a recording', async () => {
+    const url = 'https://radio.example/live.m3u8?token=geheim'
+    const answer = await http.post('/jobs', { jobId: 'show', url, spec: { params: { maxDuration: 60 } } })
+    expect(answer).toMatchObject({ status: 201, body: { jobId: 'show', created: true } })
+    expect(await record('show')).toMatchObject({
+      kind: 'record',
+      spec: { input: { url }, params: { maxDuration: 60 } },
+    })
+    const inFull = { jobId: 'show', kind: 'record', spec: { input: { url }, params: { maxDuration: 60 } } }
+    expect(await http.post('/jobs', inFull)).toMatchObject({ status: 200, body: { created: false } })
+    expect((await http.post('/jobs', { url })).status).toBe(201)
+  })
+
+  test.for([
+    ['file:///etc/passwd', 'spec.input.url', 'must begin with http://'],
+    ['http://169.254.169.254/latest/', 'spec.input.url', 'must not lead to link-local'],
+    ['https://anna:secret@h.example/', 'spec.input.url', 'must not carry a user or password'],
+    [7, 'url', 'must be a text'],
+  ] as const)('the address %s is refused by name', async ([url, field, rule]) => {
+    const answer = await http.post('/jobs', { url })
+    expect(answer.status).toBe(400)
+    expect(answer.body.problems).toContainEqual({
+      field,
+      value: expect.any(String),
+      rule: expect.stringContaining(rule),
+    })
+    expect(JSON.stringify(answer.body)).not.toContain('secret')
+  })
+
+  test.for([
+    [{ kind: 'transcode' }, 'url'],
+    [{ kind: 'record', spec: { input: { url: 'https://h.example/' } } }, 'url'],
+  ] as const)('an address beside %o is one thing too many', async ([more, field]) => {
+    const answer = await http.post('/jobs', { url: 'https://radio.example/live.m3u8', ...more })
+    expect(answer.status).toBe(400)
+    expect(answer.body.problems).toContainEqual(expect.objectContaining({ field }))
+  })
+
   test('the same id with another body is a conflict', async () => {
     await http.post('/jobs', { jobId: 'taken', ...transcode })
     const spec = { ...transcode.spec, priority: 3 }
@@ -115,9 +153,14 @@ describe('POST /jobs', () => {
       'an unknown kind',
       { kind: 'transmogrify' },
       'kind',
-      'must be one of: transcode, subtitles, analyze, container',
+      'must be one of: transcode, subtitles, audio, analyze, record, torrent, seed, container',
     ],
-    ['no kind', { spec: {} }, 'kind', 'must be one of: transcode, subtitles, analyze, container'],
+    [
+      'no kind',
+      { spec: {} },
+      'kind',
+      'must be one of: transcode, subtitles, audio, analyze, record, torrent, seed, container',
+    ],
     ['an input that is missing', { kind: 'transcode' }, 'spec.input', 'must name bucket and key'],
     [
       'a size that Fargate does not have',

@@ -200,6 +200,22 @@ describe('a job as JSON', () => {
     expect(read({ jobId: 'mine', kind: 'transcoding', spec: {} })).toMatchObject({ is: 'commands' })
   })
 
+  test('an address alone is a recording, and the same as in full', () => {
+    const url = 'https://radio.example/live.m3u8'
+    const inFull = { jobId: 'mine', kind: 'record', spec: { input: { url } } }
+    expect(read({ jobId: 'mine', url })).toEqual(
+      commands({ do: 'submit', ...inFull, sequencer: undefined, upload: false }),
+    )
+    expect(read({ jobId: 'mine', url })).toEqual(read(inFull))
+    expect(read({ url, idempotencyKey: 'k' })).toMatchObject({
+      commands: [{ jobId: keyedJobId('record', 'k') }],
+    })
+    expect(read({ url, kind: 'transcode' })).toMatchObject({
+      is: 'rubbish',
+      reason: expect.stringMatching(/^InvalidRequest: url: .*leave those out/),
+    })
+  })
+
   test('without a spec it has an empty one', () => {
     expect(read({ jobId: 'mine', kind: 'container' })).toMatchObject({ commands: [{ spec: {} }] })
   })

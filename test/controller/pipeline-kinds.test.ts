@@ -269,7 +269,10 @@ test.each([
 test('steps are not asked for by users or uploads', () => {
   const steps = kindNames.filter((name) => !userKinds.includes(name))
   expect(new Set(steps)).toEqual(
-    new Set(['extract-audio', 'transcription', 'publish-subtitles', 'find-scenes', 'summarize']),
+    new Set([
+      ...['extract-audio', 'transcription', 'publish-subtitles', 'find-scenes', 'summarize'],
+      ...['encode-shard', 'encode-sound', 'stitch'],
+    ]),
   )
   expect(userKinds).toEqual(expect.arrayContaining(['subtitles', 'analyze']))
   for (const name of uploadKinds) expect(userKinds).toContain(name)

@@ -118,6 +118,21 @@ describe('what applies when little is said', () => {
     expect(settingsOf(spec)).toEqual({ kind: 'container', ...spec })
   })
 
+  test('an attempt at a recording may last as long as the recording, and half an hour', () => {
+    const timeoutOf = (params: object, limits = {}) =>
+      settingsOf({ input: { url: 'https://h.example/a' }, params, limits }, 'record').limits.attemptTimeout
+    expect(timeoutOf({})).toBe(21_600)
+    expect(timeoutOf({ maxDuration: 43_200 })).toBe(45_000)
+    expect(timeoutOf({ maxDuration: 43_200 }, { attemptTimeout: 60 })).toBe(60)
+  })
+
+  test('a recording needs an address', () => {
+    const rule = /^spec\.input: nothing is not allowed: must have url: kind record/
+    expect(sentence(resolve({}, 'record'))).toMatch(rule)
+    expect(sentence(resolve({ input }, 'record'))).toMatch(rule)
+    expect(sentence(resolve({ input: { url: 'rtmp://h.example/a/b' } }, 'record'))).toBe('valid')
+  })
+
   test('cancel and suspend are no settings', () => {
     expect(settingsOf({ params, cancel: true, suspend: true })).not.toHaveProperty('cancel')
   })

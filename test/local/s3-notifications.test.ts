@@ -228,7 +228,7 @@ describe('events', () => {
     await eventually(() => events().length === 2)
     Object.assign(s3.faults, {
       eventCopies: 1,
-      eventDelayMs: ({ key }: { key: string }) => (key === 'late' ? 60 : 0),
+      eventDelayMs: ({ key }: { key: string }) => (key === 'late' ? 1500 : 0),
     })
     await put('late')
     await put('early')

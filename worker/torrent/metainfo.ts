@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto'
+import { type Bencodable, type Bencoded, bdecode, bencode } from './bencode.ts'
+
+/** A file of a torrent. Its path is below the name of the torrent; where there is one file and no folder, it has none. */
+export type TorrentFile = { path: readonly string[]; bytes: number }
+
+/** What is in a torrent, before anything of it is hashed. */
+export type Content = {
+  name: string
+  files: readonly TorrentFile[]
+}
+
+export type Metainfo = Content & {
+  pieceLength: number
+  /** SHA-1 of every piece, 20 bytes each. */
+  pieces: Buffer
+  private: boolean
+  /** Announce URLs, by tier. */
+  trackers: readonly (readonly string[])[]
+  webSeeds: readonly string[]
+}
+
+export const bytesOf = ({ files }: Content): number => files.reduce((sum, { bytes }) => sum + bytes, 0)
+
+/** One file is written as such; whatever has paths is a folder. */
+export const isSingle = ({ files }: Content): boolean => files.length === 1 && files[0]?.path.length === 0
+
+export type Encoded = { bytes: Buffer; infohash: string }
+
+/**
+ * A torrent of version 1 (BEP 3), which all clients read. The same content gives the same bytes: there is no date in it. `private` stands in it
+ * only where it is true, because even a false one is part of the infohash.
+ */
+export const encodeTorrent = (
+  torrent: Metainfo,
+  more: { comment?: string | undefined; createdBy: string },
+): Encoded => {
+  const { name, files, pieceLength, pieces, trackers, webSeeds } = torrent
+  const info = bencode({
+    name,
+    'piece length': pieceLength,
+    pieces,
+    ...(isSingle(torrent)
+      ? { length: bytesOf(torrent) }
+      : { files: files.map(({ path, bytes }): Bencodable => ({ length: bytes, path: [...path] })) }),
+    ...(torrent.private ? { private: 1 } : {}),
+  })
+  const [first] = trackers.flat()
+  const rest: Record<string, Bencodable> = {
+    ...(first === undefined ? {} : { announce: first, 'announce-list': trackers.map((tier) => [...tier]) }),
+    ...(more.comment === undefined ? {} : { comment: more.comment }),
+    'created by': more.createdBy,
+  }
+  // The info goes in as the bytes that were hashed. All other keys but this last one come before it.
+  const head = bencode(rest).subarray(0, -1)
+  const seeds = webSeeds.length === 0 ? [] : [bencode('url-list'), bencode([...webSeeds])]
+  return {
+    bytes: Buffer.concat([head, bencode('info'), info, ...seeds, Buffer.from('e')]),
+    infohash: infohashOf(info),
+  }
+}
+
+const infohashOf = (info: Buffer): string => createHash('sha1').update(info).digest('hex')
+
+/** The torrent as a link: what it is called, and where to look for it. */
+export const magnetOf = (torrent: Metainfo, infohash: string): string =>
+  [
+    `magnet:?xt=urn:btih:${infohash}`,
+    `dn=${encodeURIComponent(torrent.name)}`,
+    `xl=${bytesOf(torrent)}`,
+    ...torrent.trackers.flat().map((tracker) => `tr=${encodeURIComponent(tracker)}`),
+    ...torrent.webSeeds.map((seed) => `ws=${encodeURIComponent(seed)}`),
+  ].join('&')
+
+/** File systems have no longer names, and nobody should have to rename what they download. */
+const nameBytes = 255
+
+/**
+ * What is wrong with a name as a file's or folder's on other people's computers; undefined: nothing. A name that says where to go (..) is how
+ * torrents write where they should not.
+ */
+export const problemOfName = (name: string): string | undefined => {
+  if (name === '' || name === '.' || name === '..') return `${JSON.stringify(name)} is not a name for a file`
+  if (Buffer.byteLength(name) > nameBytes)
+    return `the name ${name.slice(0, 40)}... has more than ${nameBytes} bytes`
+  return /[/\\\p{Cc}\uFFFD]/u.test(name)
+    ? `the name ${JSON.stringify(name)} has characters that file names cannot have`
+    : undefined
+}
+
+export type ReadTorrent = Metainfo & { infohash: string }
+
+/**
+ * A torrent that somebody has made, read and checked.
+ * @throws SyntaxError with what is wrong with it
+ */
+export const readTorrent = (bytes: Buffer): ReadTorrent => {
+  const { value, info: raw } = bdecode(bytes)
+  const info = dictionaryOf(dictionaryOf(value).info)
+  if (raw === undefined) throw new SyntaxError('it has no info')
+  const pieces = info.pieces
+  const pieceLength = sizeOf(info['piece length'], 'piece length')
+  if (!Buffer.isBuffer(pieces) || pieces.length === 0 || pieces.length % 20 !== 0)
+    throw new SyntaxError('it has no pieces (of version 2 alone, BEP 52, it cannot be read)')
+  const content = contentOf(info)
+  const total = bytesOf(content)
+  if (Math.ceil(total / pieceLength) !== pieces.length / 20)
+    throw new SyntaxError(`${pieces.length / 20} pieces of ${pieceLength} bytes are not its ${total} bytes`)
+  return {
+    ...content,
+    pieceLength,
+    pieces,
+    private: info.private === 1,
+    trackers: trackersOf(dictionaryOf(value)),
+    webSeeds: textsOf(dictionaryOf(value)['url-list']),
+    infohash: infohashOf(raw),
+  }
+}
+
+type Dictionary = { [key: string]: Bencoded }
+
+const isDictionary = (value: Bencoded | undefined): value is Dictionary =>
+  typeof value === 'object' && !Buffer.isBuffer(value) && !Array.isArray(value)
+
+const dictionaryOf = (value: Bencoded | undefined): Dictionary => {
+  if (!isDictionary(value)) throw new SyntaxError('a dictionary is missing')
+  return value
+}
+
+const sizeOf = (value: Bencoded | undefined, what: string): number => {
+  if (typeof value !== 'number' || value < (what === 'length' ? 0 : 1))
+    throw new SyntaxError(`its ${what} is not a size`)
+  return value
+}
+
+const nameOf = (value: Bencoded | undefined): string => {
+  const name = Buffer.isBuffer(value) ? value.toString() : ''
+  const problem = problemOfName(name)
+  if (problem !== undefined) throw new SyntaxError(problem)
+  return name
+}
+
+const contentOf = (info: Dictionary): Content => {
+  const name = nameOf(info.name)
+  if (info.files === undefined) return { name, files: [{ path: [], bytes: sizeOf(info.length, 'length') }] }
+  if (!Array.isArray(info.files) || info.files.length === 0) throw new SyntaxError('it has no files')
+  const files = info.files.map((file): TorrentFile => {
+    const { path, length } = dictionaryOf(file)
+    if (!Array.isArray(path) || path.length === 0) throw new SyntaxError('a file of it has no path')
+    return { path: path.map(nameOf), bytes: sizeOf(length, 'length') }
+  })
+  if (new Set(files.map(({ path }) => path.join('/'))).size !== files.length)
+    throw new SyntaxError('two files of it have one path')
+  return { name, files }
+}
+
+const trackersOf = ({ announce, 'announce-list': tiers }: Dictionary): string[][] => {
+  const listed = Array.isArray(tiers) ? tiers.map(textsOf).filter((tier) => tier.length > 0) : []
+  return listed.length > 0 ? listed : textsOf(announce).map((tracker) => [tracker])
+}
+
+const textsOf = (value: Bencoded | undefined): string[] =>
+  (Array.isArray(value) ? value : [value])
+    .filter((one) => Buffer.isBuffer(one))
+    .map((one) => one.toString())
+    .filter((text) => text !== '')

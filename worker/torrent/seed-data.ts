@@ -1,0 +1,112 @@
+import { mkdir, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { ObjectAddress } from '../../schemas/object-address.ts'
+import { problemsOf, summaryOf } from '../../schemas/problems.ts'
+import type { Input } from '../../schemas/spec.ts'
+import { type TorrentInfo, torrentInfoName, torrentInfoSchema } from '../../schemas/torrent.ts'
+import { WorkerError } from '../errors.ts'
+import type { Work } from '../kinds/handler.ts'
+import { readObject } from '../kinds/parts.ts'
+import { bytesOf, isSingle, type ReadTorrent, type TorrentFile } from './metainfo.ts'
+
+/** What a task needs besides the data: the torrent, the daemon's state. */
+const spareBytes = 64 * 1024 * 1024
+const GiB = 1024 ** 3
+
+/** @throws WorkerError DISK_FULL, naming what to ask for */
+export const requireRoom = async ({ scratch }: Work, torrent: ReadTorrent): Promise<void> => {
+  const { bavail, bsize } = await statfs(scratch)
+  const needed = bytesOf(torrent) + spareBytes
+  if (bavail * bsize >= needed) return
+  // 10 % for the file system; Fargate has 21 to 200.
+  const wanted = Math.max(21, Math.ceil((needed * 1.1) / GiB))
+  throw new WorkerError(
+    'DISK_FULL',
+    wanted > 200
+      ? `the data has ${bytesOf(torrent)} bytes, and no task has more than 200 GiB`
+      : `the data has ${bytesOf(torrent)} bytes, and ${bavail * bsize} are free; set resources.ephemeralStorage to ${wanted}`,
+  )
+}
+
+/**
+ * Where the data of a torrent lies: where the parameters say, else where the file beside the torrent says that it was made from.
+ * @throws WorkerError RECORD_INVALID, and those of `Storage.download`
+ */
+export const findData = async (
+  work: Work,
+  torrent: ReadTorrent,
+  named: ObjectAddress | undefined,
+): Promise<Input & ObjectAddress> => {
+  if (named !== undefined) return named
+  const { bucket = '', key = '' } = work.settings.input ?? {}
+  const beside = { bucket, key: key.slice(0, key.lastIndexOf('/') + 1) + torrentInfoName }
+  const info = await readInfo(work, beside)
+  if (info.infohash !== torrent.infohash)
+    throw new WorkerError(
+      'RECORD_INVALID',
+      `${beside.key} is about another torrent; name the data in settings.params.data`,
+    )
+  return info.source
+}
+
+const readInfo = async (work: Work, address: ObjectAddress): Promise<TorrentInfo> => {
+  const text = await readObject(work, address).catch((thrown: unknown) => {
+    if (!(thrown instanceof WorkerError) || thrown.code !== 'INPUT_MISSING') throw thrown
+    throw new WorkerError(
+      'RECORD_INVALID',
+      `settings.params.data is missing, and there is no ${address.key} that would say it`,
+      thrown,
+    )
+  })
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw new WorkerError('RECORD_INVALID', `${address.key} is not JSON`, error)
+  }
+  const parsed = torrentInfoSchema.safeParse(json)
+  if (parsed.success) return parsed.data
+  throw new WorkerError('RECORD_INVALID', `${address.key}: ${summaryOf(problemsOf(parsed.error, json))}`)
+}
+
+/**
+ * Brings the data to where the client looks for it.
+ * @param folder of all data; the name of the torrent comes below
+ * @throws WorkerError TORRENT_DATA_MISMATCH for another size, and those of `Storage.download`
+ */
+export const fetchData = async (
+  work: Work,
+  torrent: ReadTorrent,
+  data: Input & ObjectAddress,
+  { folder, onShare }: { folder: string; onShare: (share: number) => void },
+): Promise<void> => {
+  const total = bytesOf(torrent)
+  let before = 0
+  for (const file of torrent.files) {
+    const path = join(folder, torrent.name, ...file.path)
+    await mkdir(dirname(path), { recursive: true })
+    const input = inputOf(torrent, file, data)
+    await work.storage.download(input, path, {
+      signal: work.signal,
+      admit: async (bytes) => {
+        if (bytes !== file.bytes)
+          throw new WorkerError(
+            'TORRENT_DATA_MISMATCH',
+            `${input.key} has ${bytes} bytes, the torrent says ${file.bytes}`,
+          )
+      },
+      onBytes: (share) => onShare((before + share * file.bytes) / total),
+    })
+    before += file.bytes
+  }
+}
+
+/** Of several files the named object is the manifest beside them, whose etag is not theirs. */
+const inputOf = (
+  torrent: ReadTorrent,
+  { path }: TorrentFile,
+  data: Input & ObjectAddress,
+): Input & ObjectAddress =>
+  isSingle(torrent)
+    ? data
+    : { bucket: data.bucket, key: data.key.slice(0, data.key.lastIndexOf('/') + 1) + path.join('/') }
