@@ -13,6 +13,8 @@ export type ChildOptions = {
   signal: AbortSignal
   /** How long it may take to end by itself; 10 s, a tenth of what ECS gives us. */
   killAfterMs?: number
+  /** When it is asked once more. The first SIGTERM does not get ffmpeg out of waiting for its input; the second does. */
+  askAgainAfterMs?: number
   onStdoutLine?: (line: string) => void
   onStderrLine?: (line: string) => void
 }
@@ -37,7 +39,7 @@ export const runChild = async (
     stderr = `${stderr}${line}\n`.slice(-stderrTailCharacters)
     options.onStderrLine?.(line)
   })
-  const stop = () => void stopChild(child, options.killAfterMs ?? defaultKillAfterMs)
+  const stop = () => void stopChild(child, options)
   options.signal.addEventListener('abort', stop, { once: true })
   if (options.signal.aborted) stop()
   try {
@@ -56,10 +58,21 @@ const eachLine = (stream: NodeJS.ReadableStream, onLine: (line: string) => void)
   createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', onLine)
 }
 
-const stopChild = async (child: ChildProcess, killAfterMs: number): Promise<void> => {
+const stopChild = async (
+  child: ChildProcess,
+  {
+    killAfterMs = defaultKillAfterMs,
+    askAgainAfterMs,
+  }: Pick<ChildOptions, 'killAfterMs' | 'askAgainAfterMs'>,
+): Promise<void> => {
   const closed = new AbortController()
   child.once('close', () => closed.abort())
   child.kill('SIGTERM')
+  if (askAgainAfterMs !== undefined)
+    void sleep(askAgainAfterMs, undefined, { signal: closed.signal }).then(
+      () => child.kill('SIGTERM'),
+      () => undefined,
+    )
   await sleep(killAfterMs, undefined, { signal: closed.signal }).then(
     () => {
       child.kill('SIGKILL')

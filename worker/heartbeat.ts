@@ -4,23 +4,23 @@ import type { Progress } from './record.ts'
 
 export type Status = { stage: string; percent?: number; etaS?: number }
 
-export type Heartbeat = {
+export type Heartbeat<Answer = void> = {
   /** What the next beat says. Free of cost, so call it as often as you like. Percent never falls. */
   tell: (status: Status) => void
   /**
-   * One beat now, for what may only be done by the task that still holds the job.
+   * One beat now, for what may only be done by the task that still holds the job. Without a status it says the last one.
    * @throws WorkerError FENCED_OUT; TABLE_UNAVAILABLE when nobody can say
    */
-  confirm: (status: Status) => Promise<void>
+  confirm: (status?: Status) => Promise<Answer>
   /** No more beats; the one under way is awaited. */
   stop: () => Promise<void>
 }
 
-export type HeartbeatOptions = {
+export type HeartbeatOptions<Answer = void> = {
   /** One write, not repeated. */
   write: (progress: Progress) => Promise<void>
   /** The same, with patience. */
-  writePatiently: (progress: Progress) => Promise<void>
+  writePatiently: (progress: Progress) => Promise<Answer>
   /** Another task holds the job now: stop everything. */
   onRefused: (error: WorkerError) => void
   /** The write failed in another way; work goes on. */
@@ -35,7 +35,7 @@ export type HeartbeatOptions = {
 export const heartbeatTimes = { firstMs: 1000, everyMs: 5000, atLeastEveryMs: 10_000 } as const
 
 /** Keeps the `progress` of the record fresh until it is stopped. Never two writes at the same time. */
-export const startHeartbeat = (options: HeartbeatOptions): Heartbeat => {
+export const startHeartbeat = <Answer>(options: HeartbeatOptions<Answer>): Heartbeat<Answer> => {
   const { nowMs, everyMs, atLeastEveryMs } = options
   const stopping = new AbortController()
   let status: Status = { stage: 'start', percent: 0 }
@@ -49,7 +49,7 @@ export const startHeartbeat = (options: HeartbeatOptions): Heartbeat => {
     told ||= next.stage !== status.stage || percent !== status.percent
     status = { ...next, percent }
   }
-  const write = (how: (progress: Progress) => Promise<void>): Promise<void> => {
+  const write = <T>(how: (progress: Progress) => Promise<T>): Promise<T> => {
     const next = writing.then(() => {
       beat += 1
       told = false
@@ -81,8 +81,8 @@ export const startHeartbeat = (options: HeartbeatOptions): Heartbeat => {
   return {
     tell,
     confirm: async (next) => {
-      tell(next)
-      await write(options.writePatiently)
+      tell(next ?? status)
+      return write(options.writePatiently)
     },
     stop: async () => {
       stopping.abort()

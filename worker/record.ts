@@ -15,8 +15,15 @@ export type Assignment = z.infer<typeof assignmentSchema>
 /** Only what a worker reads, so that a worker of yesterday can carry out a job of today. */
 const assignmentSchema = z.object({
   kind: z.string(),
-  settings: settingsSchema.pick({ kind: true, input: true, output: true, params: true }).strip(),
+  settings: settingsSchema
+    .pick({ kind: true, input: true, output: true, params: true, parent: true })
+    .strip(),
 })
+
+/** What the record says of us beside our own writes: why the controller stops us, if it does. */
+export type Standing = { stopping: string | undefined }
+
+const standingSchema = z.object({ stopping: z.object({ reason: z.string() }).optional().catch(undefined) })
 
 /** Our three writes to the record. Each is refused as soon as the record has another fence, or another task's claim. */
 export type JobRecord = {
@@ -29,7 +36,7 @@ export type JobRecord = {
   /** One try, so that nobody waits for a heartbeat. @throws WorkerError FENCED_OUT and those of the table */
   progress: (progress: Progress) => Promise<void>
   /** @throws WorkerError FENCED_OUT and those of the table, once patience is at its end */
-  patientProgress: (progress: Progress, patience: RetryOptions) => Promise<void>
+  patientProgress: (progress: Progress, patience: RetryOptions) => Promise<Standing>
   /** @throws WorkerError FENCED_OUT and those of the table, once patience is at its end */
   report: (report: Report, patience: RetryOptions) => Promise<void>
 }
@@ -56,7 +63,10 @@ export const openRecord = (options: RecordOptions): JobRecord => {
       await progress(value)
     },
     patientProgress: async (value, patience) => {
-      await patiently(() => progress(value), patience)
+      // As with the claim: as consistent as the write itself, and one request less.
+      const confirming: Update = { ...stillMine('progress', value), ReturnValues: 'ALL_NEW' }
+      const answer = await patiently(() => update(options, confirming), patience)
+      return { stopping: standingSchema.safeParse(answer.Attributes).data?.stopping?.reason }
     },
     report: async (value, patience) => {
       await patiently(() => update(options, stillMine('report', value)), patience)

@@ -14,6 +14,10 @@ const withPeople = {
   STATE_BUCKET: 'terraform-states',
 }
 
+const rulesForOutputs = JSON.stringify([
+  { bucket: 'outputs', kinds: ['record'], jobs: [{ kind: 'torrent' }] },
+])
+
 /** What is synthesised and checked: every environment in every network, and what else can be chosen. */
 const choices = {
   'dev, public': ['dev', { NETWORK: 'public' }],
@@ -26,6 +30,13 @@ const choices = {
   ],
   'dev, named containers': ['dev', { NETWORK: 'nat', CONTAINER_FAMILIES: 'dev-shell' }],
   'dev, torrents': ['dev', { NETWORK: 'nat', INTERNET_PORTS: 'any' }],
+  'dev, seeding': ['dev', { NETWORK: 'nat', SEEDING_PORT: '51413', CONTAINER_FAMILIES: 'dev-shell' }],
+  'prod, seeding': ['prod', { NETWORK: 'endpoints', NETWORK_INTERNET: 'true', SEEDING_PORT: '51413' }],
+  'prod, rules for outputs': ['prod', { UPLOAD_TRIGGERS: rulesForOutputs }],
+  'prod, rules for outputs that exist': [
+    'prod',
+    { UPLOAD_TRIGGERS: rulesForOutputs, EXISTING_OUTPUTS_BUCKET: 'their-outputs' },
+  ],
   'prod, public': ['prod', { NETWORK: 'public' }],
   'prod, endpoints': ['prod', { NETWORK: 'endpoints', ...withPeople }],
   'prod, endpoints and internet': ['prod', { NETWORK: 'endpoints', NETWORK_INTERNET: 'true' }],

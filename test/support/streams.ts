@@ -90,7 +90,9 @@ export const openLive = async (tools: MediaTools, { input = both, seconds }: Liv
   const folder = mkdtempSync(join(tmpdir(), 'live-'))
   mkdirSync(folder, { recursive: true })
   let encoder: ChildProcess | undefined
-  const state = { down: false, frozen: undefined as string | undefined, statusCode: 503 }
+  const state: { down: boolean; frozen: string | undefined; statusCode: number } = {
+    ...{ down: false, frozen: undefined, statusCode: 503 },
+  }
   const start = () => {
     encoder = startEncoder(tools, [
       ...input.flatMap((arg) => (arg === '-f' ? ['-re', '-f'] : [arg])),
@@ -150,7 +152,7 @@ export const openRadio = async (
   output: readonly string[] = ['-c:a', 'libmp3lame', '-f', 'mp3'],
 ) => {
   const listeners = new Set<ServerResponse>()
-  const state = { silent: false, refusing: 0 }
+  const state: { silent: boolean; refusing: number } = { silent: false, refusing: 0 }
   const encoder = startEncoder(tools, ['-re', ...sound, ...output, '-flush_packets', '1', 'pipe:1'], true)
   let head: Buffer | undefined
   encoder.stdout?.on('data', (chunk: Buffer) => {
@@ -184,4 +186,36 @@ export const openRadio = async (
       await site.close()
     },
   }
+}
+
+/** RTMP: ffmpeg as a server, which serves one after the other. */
+export const openStudioLine = async (tools: MediaTools) => {
+  const port = await freePort()
+  const url = `rtmp://127.0.0.1:${port}/app/show`
+  let isOpen = true
+  let server: ChildProcess
+  const serve = () => {
+    server = startEncoder(tools, [
+      ...both.flatMap((arg) => (arg === '-f' ? ['-re', '-f'] : [arg])),
+      ...['-f', 'flv', '-listen', '1', url],
+    ])
+    server.once('close', () => isOpen && setTimeout(serve, 50))
+  }
+  serve()
+  return {
+    url,
+    port,
+    close: async () => {
+      isOpen = false
+      server.kill('SIGKILL')
+    },
+  }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createTcpServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }

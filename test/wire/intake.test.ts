@@ -120,6 +120,38 @@ test('an upload told by S3, by EventBridge and by SNS is one job', async () => {
   await operator.phase(uploadJobId('transcode', 'uploads', 'transcode/a b+c.mp4', 'e'), 'Failed')
 })
 
+test('the size of an upload decides about its task, and what no task can take is refused', async () => {
+  const uploaded = async (key: string, size: number): Promise<string> => {
+    const object = { key: `transcode/${key}`, eTag: 'e', sequencer: '0055', size }
+    await send({
+      Records: [
+        {
+          eventSource: 'aws:s3',
+          eventName: 'ObjectCreated:Put',
+          s3: { bucket: { name: 'uploads' }, object },
+        },
+      ],
+    })
+    return uploadJobId('transcode', 'uploads', object.key, object.eTag)
+  }
+  // There is no such object, which is what the tasks find out.
+  const small = await operator.phase(await uploaded('small.mp4', 6e6), 'Failed')
+  expect(small.settings).toMatchObject({ input: { bytes: 6e6 }, resources: { cpu: 2048, memory: 4096 } })
+  expect(small.settings?.resources).not.toHaveProperty('ephemeralStorage')
+  const large = await operator.phase(await uploaded('large.mp4', 60e9), 'Failed')
+  expect(large.settings).toMatchObject({
+    input: { bytes: 60e9 },
+    resources: { cpu: 4096, memory: 8192, ephemeralStorage: 116 },
+  })
+  expect(large.attempts).toMatchObject([{ cpu: 4096, memory: 8192, ephemeralStorage: 116 }])
+  const huge = await operator.phase(await uploaded('huge.mp4', 600e9), 'Failed')
+  expect(huge).toMatchObject({
+    reason: 'TooBig',
+    message: expect.stringContaining('558.8 GiB'),
+    attempts: [],
+  })
+})
+
 test('an invalid spec is no rubbish: it becomes a job that says what is wrong', async () => {
   await send({ jobId: 'misnamed', kind: 'transcoding', spec: {} })
   expect(await operator.phase('misnamed', 'Failed')).toMatchObject({ reason: 'InvalidSpec' })

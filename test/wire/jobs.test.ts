@@ -1,4 +1,6 @@
+import { RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { localRegistry, pushImage } from '../support/images.ts'
 import { type Operator, startOperator } from '../support/operator.ts'
 import { until } from '../support/wait.ts'
 
@@ -188,6 +190,43 @@ test('a task definition that does not exist fails the job with a sentence', asyn
   const job = await operator.phase('no-definition', 'Failed')
   expect(job).toMatchObject({ reason: 'TaskDefinitionInvalid', message: expect.stringContaining('nowhere') })
   expect(await operator.tasks('no-definition')).toHaveLength(0)
+})
+
+test('an image that is not in ECR fails the job before anything is launched; once it is pushed, a retry runs', async () => {
+  const image = `${localRegistry()}/encoder:v1`
+  await operator.aws.clients().ecs.send(
+    new RegisterTaskDefinitionCommand({
+      family: 'encoder',
+      ...{ cpu: '256', memory: '512', networkMode: 'awsvpc', requiresCompatibilities: ['FARGATE'] },
+      containerDefinitions: [{ name: 'main', image }],
+    }),
+  )
+  await operator.put('encode', { spec: { params: { taskDefinition: 'encoder', command: ['true'] } } })
+  expect(await operator.phase('encode', 'Failed')).toMatchObject({
+    reason: 'ImageMissing',
+    message: `Image ${image} of container main in task definition encoder:1 is not there: there is no repository encoder; push it, or register a revision that names another one`,
+    attempts: [],
+  })
+  expect(await operator.tasks('encode')).toHaveLength(0)
+  const imageDigest = await pushImage(operator.aws, 'encoder', 'v1')
+  await operator.set('encode', 'phase', 'Submitted')
+  expect(await operator.phase('encode', 'Succeeded')).toMatchObject({
+    attempts: [{ taskDefinition: 'encoder:1', imageDigest }],
+  })
+})
+
+test('a task definition that is not for Fargate fails the job with a sentence', async () => {
+  await operator.aws.clients().ecs.send(
+    new RegisterTaskDefinitionCommand({
+      family: 'on-instances',
+      containerDefinitions: [{ name: 'main', image: 'busybox', memory: 64 }],
+    }),
+  )
+  await operator.put('on-instances', { spec: { params: { taskDefinition: 'on-instances' } } })
+  expect(await operator.phase('on-instances', 'Failed')).toMatchObject({
+    reason: 'TaskDefinitionInvalid',
+    message: expect.stringContaining('is for EC2, and tasks run on Fargate'),
+  })
 })
 
 test('a stray task of a job that is not its current launch is stopped', async () => {

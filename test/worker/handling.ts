@@ -5,10 +5,11 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import pino from 'pino'
 import { noFaults } from '../../local/s3/index.ts'
+import { privateSourcesSchema } from '../../schemas/private-sources.ts'
 import type { Input } from '../../schemas/spec.ts'
 import { openS3Client } from '../../worker/clients.ts'
 import type { MediaTools } from '../../worker/ffmpeg.ts'
-import type { Finished, KindHandler } from '../../worker/kinds/handler.ts'
+import type { Finished, KindHandler, Work } from '../../worker/kinds/handler.ts'
 import { openStorage, type Storage } from '../../worker/storage.ts'
 import { openWorkshop } from './workshop.ts'
 
@@ -21,8 +22,13 @@ export type HandleOptions = {
   tools?: MediaTools
   storage?: Storage
   signal?: AbortSignal
+  /** As an operator writes it: addresses on this machine that may be reached. */
+  privateSources?: string
   /** Where a handler finds services of AWS that it asks itself; storage is always there. */
   endpoint?: string
+  /** Instead of what tasks usually find. */
+  environment?: Partial<Work['environment']>
+  tell?: Work['tell']
 }
 
 /** Handlers with real storage in front of a real S3, without the task around them. `close` at the end. */
@@ -72,6 +78,9 @@ export const openHandling = async () => {
           },
           environment: {
             JOB_ID: jobId,
+            FENCE: `${jobId}/1/1`,
+            PRIVATE_SOURCES: privateSourcesSchema.parse(options.privateSources),
+            SEEDING_PORT: 0,
             // Without tools: those of the npm packages.
             PATH: '/nonexistent',
             FFMPEG_PATH: options.tools?.ffmpeg.path,
@@ -79,11 +88,17 @@ export const openHandling = async () => {
             OUTPUTS_BUCKET,
             AWS_REGION: 'us-east-1',
             AWS_ENDPOINT_URL: options.endpoint,
+            ...options.environment,
           },
           storage: options.storage ?? storage,
           scratch,
           signal: options.signal ?? new AbortController().signal,
-          tell: ({ stage }) => stages.push(stage),
+          tell: (status) => {
+            stages.push(status.stage)
+            options.tell?.(status)
+          },
+          endInOrder: () => options.signal ?? new AbortController().signal,
+          confirm: async () => ({ stopping: undefined }),
           nowMs: Date.now,
           log: pino({ level: 'silent' }),
         })

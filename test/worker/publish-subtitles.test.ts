@@ -209,11 +209,17 @@ test('a manifest knows of files that were added and replaced', () => {
     files: [file('a', 'old'), file('b', 'b')],
   }
   const edited = manifestSchema.parse(
-    JSON.parse(withFiles(JSON.stringify(manifest), [file('c', 'c'), file('a', 'new')]) ?? ''),
+    JSON.parse(withFiles(JSON.stringify(manifest), [file('c', 'c'), file('a', 'new')], 'other') ?? ''),
   )
-  expect(edited).toEqual({ ...manifest, files: [file('b', 'b'), file('c', 'c'), file('a', 'new')] })
-  expect(withFiles('{}', [])).toBeUndefined()
-  expect(withFiles('no JSON', [])).toBeUndefined()
+  // What was there stays the file of its job, whoever has changed it.
+  const added = { ...file('c', 'c'), by: 'other' }
+  expect(edited).toEqual({ ...manifest, files: [file('b', 'b'), added, file('a', 'new')] })
+  const again = manifestSchema.parse(
+    JSON.parse(withFiles(JSON.stringify(edited), [file('c', 'newer'), file('a', 'newer')], 'other') ?? ''),
+  )
+  expect(again.files).toEqual([file('b', 'b'), { ...file('c', 'newer'), by: 'other' }, file('a', 'newer')])
+  expect(withFiles('{}', [], 'other')).toBeUndefined()
+  expect(withFiles('no JSON', [], 'other')).toBeUndefined()
 })
 
 describe('subtitles in the HLS output of a transcode', () => {

@@ -206,3 +206,27 @@ describe('an upload', () => {
     })
   })
 })
+
+describe('a small output that several tasks write', () => {
+  const { signal } = new AbortController()
+
+  test('is written over nothing, then over what was read, and never over what another one wrote', async () => {
+    const storage = await here()
+    const key = 'results/shared/index.m3u8'
+    expect(await storage.readText(key, signal)).toBeUndefined()
+    const first = await storage.replaceText('one', key, undefined, signal)
+    expect(first).toBeDefined()
+    expect(await storage.replaceText('other', key, undefined, signal)).toBeUndefined()
+    const second = await storage.replaceText('two', key, first, signal)
+    expect(await storage.replaceText('other', key, first, signal)).toBeUndefined()
+    expect(await storage.readText(key, signal)).toEqual({ text: 'two', etag: second })
+    expect((await workshop.output(key)).contentType).toBe('application/vnd.apple.mpegurl')
+  })
+
+  test('where it may not be read, that is an error and not nothing', async () => {
+    const storage = await here({ outputsBucket: 'no-such-bucket' })
+    await expect(storage.replaceText('x', 'k.json', undefined, signal)).rejects.toMatchObject({
+      code: 'OUTPUT_BUCKET_MISSING',
+    })
+  })
+})

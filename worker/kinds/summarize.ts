@@ -28,10 +28,13 @@ const pageName = 'summary.md'
 export const summarize: KindHandler = async (work) => {
   const { settings, environment, signal } = work
   const params = parseParams(summarizeParamsSchema, settings.params)
+  work.tell({ stage: 'read', percent: 0 })
   const scenes = parseScenes(await readObject(work, params.scenes), params.scenes.key)
   const transcript = params.transcript && readTranscript(await readObject(work, params.transcript))
   const scenesPrefix = params.scenes.key.slice(0, params.scenes.key.lastIndexOf('/') + 1)
   const { bucket, key } = settings.input ?? {}
+  // How long somebody takes to sum up, nobody can tell.
+  work.tell({ stage: 'summarize', percent: 10 })
   const summary = await summaryOf({
     jobId: environment.JOB_ID,
     title: params.title,

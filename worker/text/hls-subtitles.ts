@@ -93,15 +93,23 @@ export const trackFolder = (language: string | undefined): string =>
   `subtitles/${language === undefined || primaryLanguage(language) === '' ? 'und' : language}/`
 
 /**
- * A manifest that knows of the files that were added to its outputs or replaced among them. Pure.
+ * A manifest that knows of the files that were added to its outputs or replaced among them. What was added stays when its own
+ * job is repeated, and so it says who has. Pure.
+ * @param by the job that has
  * @returns undefined for what is no manifest
  */
-export const withFiles = (manifest: string, files: readonly ManifestFile[]): string | undefined => {
+export const withFiles = (
+  manifest: string,
+  files: readonly ManifestFile[],
+  by: string,
+): string | undefined => {
   const parsed = parseSafely<Manifest>(manifestSchema, parseJson(manifest))
   if (!parsed.success) return undefined
   const added = new Map(files.map((file) => [file.key, file]))
   const kept = parsed.data.files.filter(({ key }) => !added.has(key))
-  return `${JSON.stringify({ ...parsed.data, files: [...kept, ...files] }, null, 2)}\n`
+  const own = new Set(parsed.data.files.flatMap(({ key, by }) => (by === undefined ? [key] : [])))
+  const named = files.map((file) => (own.has(file.key) ? file : { ...file, by }))
+  return `${JSON.stringify({ ...parsed.data, files: [...kept, ...named] }, null, 2)}\n`
 }
 
 const parseJson = (text: string): unknown => {

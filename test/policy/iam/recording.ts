@@ -6,10 +6,16 @@ import type { Call } from './requests.ts'
 import {
   brokenUpload,
   containerByMessage,
+  fewerOutputs,
+  longVideo,
   looks,
+  missingImage,
   missingInputs,
+  recordings,
   scarcity,
+  sound,
   tableOutage,
+  torrents,
   transcripts,
   unreadableMessage,
   uploadByLink,
@@ -36,6 +42,7 @@ export async function recordRuns(environment: Record<string, string>): Promise<R
   const makeClip = clipMaker(scratch, tools)
   const clip = await makeClip('short.mp4')
   const sixChannels = await makeClip('surround.mp4')
+  const film = await makeClip('plain.mp4')
   const large = join(scratch, 'large.mp4')
   await writeFile(large, '')
   await truncate(large, largeBytes)
@@ -43,12 +50,19 @@ export async function recordRuns(environment: Record<string, string>): Promise<R
     ...environment,
     FFMPEG_PATH: tools.ffmpeg.path,
     FFPROBE_PATH: tools.ffprobe.path,
+    PRIVATE_SOURCES: '127.0.0.1',
   })
   try {
     await Promise.all([
       uploadByLink(world, clip),
       missingInputs(world),
       containerByMessage(world),
+      missingImage(world),
+      fewerOutputs(world, clip),
+      longVideo(world, film),
+      sound(world, clip),
+      torrents(world, clip),
+      recordings(world, tools),
       wishes(world),
       unreadableMessage(world),
       brokenUpload(world, large),

@@ -37,6 +37,8 @@ export const requestsOf = (call: Call, account: Account): Request[] => {
       return ecs(action, bodyOf(call), account)
     case 'Transcribe':
       return transcribe(action, bodyOf(call), account)
+    case 'AmazonEC2ContainerRegistry_V20150921':
+      return [ecr(action, bodyOf(call), account)]
     case 'Logs_20140328':
       return [logs(action, bodyOf(call), account)]
     default:
@@ -98,6 +100,21 @@ function logs(action: string, body: Body, account: Account): Request {
   if (action !== 'GetLogEvents') throw unknownCall(`CloudWatch Logs ${action}`)
   const stream = `log-group:${text(body.logGroupName)}:log-stream:${text(body.logStreamName)}`
   return { action: `logs:${action}`, resource: arn('logs', account, stream), context: {} }
+}
+
+/** Resources as in the service authorization reference of ECR: rules of a pull through cache have none. */
+function ecr(action: string, body: Body, account: Account): Request {
+  switch (action) {
+    case 'DescribeImages': {
+      const owner = { ...account, accountId: text(body.registryId) || account.accountId }
+      const resource = arn('ecr', owner, `repository/${text(body.repositoryName)}`)
+      return { action: `ecr:${action}`, resource, context: {} }
+    }
+    case 'DescribePullThroughCacheRules':
+      return { action: `ecr:${action}`, resource: '*', context: {} }
+    default:
+      throw unknownCall(`ECR ${action}`)
+  }
 }
 
 /** Resources as in the service authorization reference of Transcribe; a role that is handed on is a question of its own. */

@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
-import { PutCommand } from '@aws-sdk/lib-dynamodb'
+import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { uploadJobId } from '../../../schemas/ids.ts'
 import { openS3Client } from '../../../worker/clients.ts'
+import type { MediaTools } from '../../../worker/ffmpeg.ts'
 import { openStorage } from '../../../worker/storage.ts'
-import { shellFamily, until, type World } from './world.ts'
+import { openLive } from '../../support/streams.ts'
+import { revisionWithoutImage, shellFamily, until, type World } from './world.ts'
 
 // What people and machines do with an installation, from end to end: each a function that returns once it has happened. They
 // are there for the calls that they cause; that the system does the right thing is shown by the tests in test/wire.
@@ -70,6 +72,84 @@ export async function containerByMessage(world: World): Promise<void> {
     return record !== undefined && 'expiresAt' in record
   })
   await expectStatus(200, world.call('POST', '/jobs', job))
+}
+
+/** An image in ECR that is looked for before it is launched, and is not there. */
+export async function missingImage(world: World): Promise<void> {
+  const params = { taskDefinition: `${shellFamily(world.configuration)}:${revisionWithoutImage}` }
+  await expectStatus(
+    201,
+    world.call('POST', '/jobs', { jobId: 'no-image', kind: 'container', spec: { params } }),
+  )
+  await world.phase('no-image', 'Failed', ({ reason }) => reason === 'ImageMissing')
+}
+
+/** The same job with other parameters: what it made before and does not make any more is deleted. */
+export async function fewerOutputs(world: World, clip: string): Promise<void> {
+  const { aws, configuration } = world
+  const input = { bucket: configuration.UPLOADS_BUCKET, key: 'again/film.mp4' }
+  await aws
+    .clients()
+    .s3.send(new PutObjectCommand({ Bucket: input.bucket, Key: input.key, Body: await readFile(clip) }))
+  const params = (mp4: string) => ({ mp4, renditions: [{ height: 144, maxBitrateKbps: 200 }] })
+  const job = { jobId: 'fewer-outputs', kind: 'transcode', spec: { input, params: params('all') } }
+  await expectStatus(201, world.call('POST', '/jobs', job))
+  await world.phase(job.jobId, 'Succeeded')
+  await aws.clients().documents.send(
+    new UpdateCommand({
+      TableName: configuration.JOBS_TABLE,
+      Key: { jobId: job.jobId },
+      UpdateExpression: 'SET spec.params = :params, phase = :phase',
+      ExpressionAttributeValues: { ':params': params('none'), ':phase': 'Submitted' },
+    }),
+  )
+  await world.phase(job.jobId, 'Succeeded', ({ generation }) => generation === 2)
+}
+
+/** A video that is cut into shards, whose pieces are read back and deleted in the end, as is the upload. */
+export async function longVideo(world: World, film: string): Promise<void> {
+  const { aws, configuration } = world
+  const input = { bucket: configuration.UPLOADS_BUCKET, key: 'long/film.mp4' }
+  await aws
+    .clients()
+    .s3.send(new PutObjectCommand({ Bucket: input.bucket, Key: input.key, Body: await readFile(film) }))
+  const renditions = [{ height: 144, maxBitrateKbps: 200 }]
+  const params = { renditions, preset: 'ultrafast', shardThreshold: 0, shardSeconds: 2 }
+  const job = { jobId: 'long-video', kind: 'transcode', spec: { input, params, afterSuccess: 'delete' } }
+  await expectStatus(201, world.call('POST', '/jobs', job))
+  await world.phase(job.jobId, 'Succeeded', ({ source }) => source === 'deleted')
+}
+
+/** The sound of an upload. */
+export async function sound(world: World, clip: string): Promise<void> {
+  const { aws, configuration } = world
+  const input = { bucket: configuration.UPLOADS_BUCKET, key: 'audio/film.mp4' }
+  await aws
+    .clients()
+    .s3.send(new PutObjectCommand({ Bucket: input.bucket, Key: input.key, Body: await readFile(clip) }))
+  await expectStatus(201, world.call('POST', '/jobs', { jobId: 'sound', kind: 'audio', spec: { input } }))
+  await world.phase('sound', 'Succeeded')
+}
+
+/** A torrent of an upload, and one of all that a job has made; what web seeds they have is nobody's business here. */
+export async function torrents(world: World, clip: string): Promise<void> {
+  const { aws, configuration } = world
+  const input = { bucket: configuration.UPLOADS_BUCKET, key: 'torrents/film.mp4' }
+  await aws
+    .clients()
+    .s3.send(new PutObjectCommand({ Bucket: input.bucket, Key: input.key, Body: await readFile(clip) }))
+  const params = { webSeedBase: 'https://cdn.example.com/' }
+  await expectStatus(
+    201,
+    world.call('POST', '/jobs', { jobId: 'torrent-of-film', kind: 'torrent', spec: { input, params } }),
+  )
+  await world.phase('torrent-of-film', 'Succeeded')
+  const made = { bucket: configuration.OUTPUTS_BUCKET, key: 'results/torrent-of-film/manifest.json' }
+  await expectStatus(
+    201,
+    world.call('POST', '/jobs', { jobId: 'torrent-of-all', kind: 'torrent', spec: { input: made, params } }),
+  )
+  await world.phase('torrent-of-all', 'Succeeded')
 }
 
 /** What the API can do to a job that lives. */
@@ -176,6 +256,18 @@ export async function transcripts(world: World, clip: string, sixChannels: strin
   )
   await world.call('POST', `/jobs/${long}/cancel`)
   await world.phase(long, 'Cancelled')
+}
+
+/** A live stream, asked for by nothing but its address: into a playlist that is not there yet. */
+export async function recordings(world: World, tools: MediaTools): Promise<void> {
+  const live = await openLive(tools)
+  try {
+    const job = { jobId: 'radio', url: live.url, spec: { params: { maxDuration: 4, segmentSeconds: 2 } } }
+    await expectStatus(201, world.call('POST', '/jobs', job))
+    await world.phase('radio', 'Succeeded')
+  } finally {
+    await live.close()
+  }
 }
 
 /** What is only read. */

@@ -5,6 +5,7 @@ import { type Controller, startController } from '../../../controller/start.ts'
 import type { Configuration } from '../../../schemas/configuration.ts'
 import { readConfiguration } from '../../../schemas/read-configuration.ts'
 import { controllerEnvironment } from '../../support/controller.ts'
+import { localRegistry, pushImage } from '../../support/images.ts'
 import { startTestAws, type TestAws } from '../../support/local-aws.ts'
 import type { StoredJob } from '../../support/operator.ts'
 import { until as untilSoon } from '../../support/wait.ts'
@@ -14,7 +15,7 @@ export type World = {
   aws: TestAws
   controller: Controller
   configuration: Configuration
-  recorders: { controller: Recorder; media: Recorder; internet: Recorder }
+  recorders: { controller: Recorder; media: Recorder; internet: Recorder; seeding: Recorder }
   record(jobId: string): Promise<StoredJob | undefined>
   /** The record once it is in this phase (and fits, if given). */
   phase(jobId: string, phase: string, fits?: (job: StoredJob) => boolean): Promise<StoredJob>
@@ -37,10 +38,13 @@ export async function startWorld(environment: Record<string, string>): Promise<W
     controller: await startRecorder(aws.endpoint),
     media: await startRecorder(aws.endpoint),
     internet: await startRecorder(aws.endpoint),
+    seeding: await startRecorder(aws.endpoint),
   }
   const { WORKER_TASK_DEFINITION: media, INTERNET_TASK_DEFINITION: internet } = aws.configuration
   await sendTasksThrough(recorders.media.endpoint, media, aws)
   await sendTasksThrough(recorders.internet.endpoint, internet, aws)
+  if (aws.configuration.SEEDING_PORT !== undefined)
+    await sendTasksThrough(recorders.seeding.endpoint, aws.configuration.SEEDING_TASK_DEFINITION, aws)
   await registerShell(aws)
   const read = readConfiguration(
     {
@@ -121,29 +125,34 @@ async function sendTasksThrough(endpoint: string, family: string, aws: TestAws):
   )
 }
 
-/** The task definition of a user, for `container` jobs. */
+/** The task definition of a user, for `container` jobs. Its newest revision has its image in ECR, and the one before has none. */
 async function registerShell(aws: TestAws): Promise<void> {
-  await aws.clients().ecs.send(
-    new RegisterTaskDefinitionCommand({
-      family: shellFamily(aws.configuration),
-      cpu: '256',
-      memory: '512',
-      networkMode: 'awsvpc',
-      requiresCompatibilities: ['FARGATE'],
-      containerDefinitions: [
-        {
-          name: 'main',
-          image: 'busybox',
-          stopTimeout: 2,
-          logConfiguration: {
-            logDriver: 'awslogs',
-            options: { 'awslogs-group': aws.configuration.LOG_GROUP, 'awslogs-stream-prefix': 'own' },
+  await pushImage(aws, 'shell', 'pushed')
+  for (const tag of ['never-pushed', 'pushed'])
+    await aws.clients().ecs.send(
+      new RegisterTaskDefinitionCommand({
+        family: shellFamily(aws.configuration),
+        cpu: '256',
+        memory: '512',
+        networkMode: 'awsvpc',
+        requiresCompatibilities: ['FARGATE'],
+        containerDefinitions: [
+          {
+            name: 'main',
+            image: `${localRegistry(aws.configuration.AWS_REGION)}/shell:${tag}`,
+            stopTimeout: 2,
+            logConfiguration: {
+              logDriver: 'awslogs',
+              options: { 'awslogs-group': aws.configuration.LOG_GROUP, 'awslogs-stream-prefix': 'own' },
+            },
           },
-        },
-      ],
-    }),
-  )
+        ],
+      }),
+    )
 }
+
+/** Of that task definition. */
+export const revisionWithoutImage = 1
 
 /** Named after the installation, so that its controller may run it. */
 export const shellFamily = (configuration: Configuration): string => `${configuration.INSTALLATION}-shell`

@@ -115,6 +115,13 @@ const unfiltered: Rule = {
   check: (stack) =>
     stack
       .of('aws_s3_bucket_notification')
+      // What jobs have made has names that are ours; what people upload has not.
+      .filter(
+        ({ values }) =>
+          !stack
+            .of('aws_s3_bucket')
+            .some((one) => /outputs/.test(one.address) && refersTo(values.bucket, one)),
+      )
       .filter(({ values }) => JSON.stringify(values.queue ?? []).includes('filter_suffix'))
       .map(({ address }) => ({
         address,

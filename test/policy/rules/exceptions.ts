@@ -39,6 +39,19 @@ export const exceptions: readonly Exception[] = [
   {
     rule: 'iam/resources',
     address: controllerRole,
+    problem: /ecr:DescribeImages/,
+    reason:
+      'Images of `container` jobs may lie in any repository of the account; it reads tags and digests, and no layer.',
+  },
+  {
+    rule: 'iam/resources',
+    address: controllerRole,
+    problem: /ecr:DescribePullThroughCacheRules/,
+    reason: 'IAM knows no resource for it. It tells from where repositories of the account are filled.',
+  },
+  {
+    rule: 'iam/resources',
+    address: controllerRole,
     problem: /transcribe:StartTranscriptionJob/,
     reason:
       'IAM knows no resource for it. The job reads and writes with a role that reaches our buckets only.',
@@ -63,5 +76,20 @@ export const exceptions: readonly Exception[] = [
     stacks: /torrents/,
     reason:
       'A torrent speaks on the port that its peer chose: INTERNET_PORTS=any, which somebody has to ask for.',
+  },
+  {
+    rule: 'network/egress',
+    address: /^aws_vpc_security_group_egress_rule\.security-groups_seeding-to-peers_/,
+    problem: /every port/,
+    stacks: /seeding/,
+    reason:
+      'Peers and trackers listen on ports that they chose: SEEDING_PORT, which somebody has to ask for.',
+  },
+  {
+    rule: 'network/ingress',
+    address: /^aws_vpc_security_group_ingress_rule\.security-groups_seeding-from-peers_/,
+    problem: /lets the whole internet in/,
+    stacks: /seeding/,
+    reason: 'Peers may be anybody: one port of tasks that seed, and only where SEEDING_PORT asks for it.',
   },
 ]

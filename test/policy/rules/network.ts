@@ -106,6 +106,48 @@ const noIngressForTasks: Rule = {
   ],
 }
 
+/** The one thing that the internet may come in by. */
+const onePortForPeers: Rule = {
+  name: 'network/onePortForPeers',
+  says: 'peers come in by one TCP port, to tasks that seed and to nothing else',
+  check: (stack) =>
+    openingsOf(stack, 'ingress')
+      .filter((opening) => /seeding/.test(opening.address) && isAnywhere(opening))
+      .filter(
+        ({ values }) =>
+          values.ip_protocol !== 'tcp' ||
+          values.from_port !== values.to_port ||
+          groupsOf(stack, values.security_group_id).some(({ address }) => !/seeding/.test(address)),
+      )
+      .map(({ address }) => ({
+        address,
+        problem: 'lets in more than peers by their port: one TCP port, to the group seeding',
+      })),
+  mutants: [
+    {
+      says: 'every port',
+      of: 'dev, seeding',
+      change: (json) => put(json, 'aws_vpc_security_group_ingress_rule', 'to_port', 65_535),
+    },
+    {
+      says: 'every protocol',
+      of: 'dev, seeding',
+      change: (json) => put(json, 'aws_vpc_security_group_ingress_rule', 'ip_protocol', '-1'),
+    },
+    {
+      says: 'to tasks that read uploads',
+      of: 'dev, seeding',
+      change: (json) =>
+        put(
+          json,
+          'aws_vpc_security_group_ingress_rule',
+          'security_group_id',
+          `\${aws_security_group.${Object.keys(json.resource?.aws_security_group ?? {}).find((id) => /media/.test(id))}.id}`,
+        ),
+    },
+  ],
+}
+
 const groupsOf = (stack: Stack, ...values: unknown[]): Resource[] =>
   stack.of('aws_security_group').filter((group) => values.some((value) => refersTo(value, group)))
 
@@ -221,7 +263,7 @@ const httpsOnly: Rule = {
   check: (stack) => {
     const quiet = stack
       .of('aws_security_group')
-      .filter((group) => isOfCode(stack, group) && !/internet/.test(group.address))
+      .filter((group) => isOfCode(stack, group) && !/internet|seeding/.test(group.address))
     return openingsOf(stack, 'egress')
       .filter(({ values }) => quiet.some((group) => refersTo(values.security_group_id, group)))
       .filter(
@@ -246,6 +288,7 @@ const isOfCode = (stack: Stack, group: Resource): boolean =>
 export const networkRules: Rule[] = [
   ingress,
   noIngressForTasks,
+  onePortForPeers,
   egress,
   described,
   unusedDefault,

@@ -1,0 +1,437 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import pino from 'pino'
+import { afterAll, beforeAll, describe, expect, type TestContext, test, vi } from 'vitest'
+import { type RecordParams, recordParamsSchema } from '../../schemas/kinds/record.ts'
+import { parsePrivateSource } from '../../schemas/public-address.ts'
+import { type Recording, recordingSchema } from '../../schemas/recording.ts'
+import { WorkerError } from '../../worker/errors.ts'
+import type { MediaTools } from '../../worker/ffmpeg.ts'
+import type { Finished } from '../../worker/kinds/handler.ts'
+import { record } from '../../worker/kinds/record.ts'
+import { parsePlaylist, type RecordingState, totalsOf } from '../../worker/record/playlist.ts'
+import { npmMediaTools } from '../support/clips.ts'
+import { openLive, openRadio, openSite, openStudioLine } from '../support/streams.ts'
+import { until } from '../support/wait.ts'
+import { openHandling } from './handling.ts'
+import { allMediaTools } from './media.ts'
+
+// Recordings of streams that are there for real: made by an encoder in real time, served over HTTP, broken off in all the ways that
+// streams break off.
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+const folder = mkdtempSync(join(tmpdir(), 'record-'))
+const allTools = await allMediaTools(folder)
+let handling: Awaited<ReturnType<typeof openHandling>>
+beforeAll(async () => {
+  handling = await openHandling()
+})
+afterAll(async () => {
+  await handling.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+const later = <T extends { close: () => Promise<unknown> }>(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  thing: T,
+): T => {
+  onTestFinished(async () => void (await thing.close()))
+  return thing
+}
+
+const execute = promisify(execFile)
+
+type Attempt = {
+  /** What becomes of it: what a handler returns or throws. */
+  end: Promise<Finished | WorkerError>
+  /** SIGTERM. */
+  stop: () => void
+  /** SIGKILL, as far as a test in one process can: nothing is written from now on. */
+  kill: () => void
+  /** What the record says about why it is stopped. */
+  stopping: { reason: string | undefined }
+  told: { stage: string; percent?: number; etaS?: number }[]
+}
+
+let jobs = 0
+const newJob = () => {
+  jobs += 1
+  return `rec-${jobs}`
+}
+
+/** One attempt at a job, with a task's own storage and everything else as a task has it. */
+const start = (
+  job: string,
+  url: string,
+  params: Partial<RecordParams>,
+  tools: MediaTools,
+  launch = 1,
+): Attempt => {
+  const [stopping, killing] = [new AbortController(), new AbortController()]
+  const told: Attempt['told'] = []
+  const why: Attempt['stopping'] = { reason: undefined }
+  const scratch = mkdtempSync(join(folder, 'task-'))
+  const port = Number(new URL(url).port)
+  const end = record({
+    settings: {
+      input: { url },
+      output: `results/${job}/`,
+      params: { segmentSeconds: 2, stallTimeout: 5, giveUpAfter: 6, ...params },
+    },
+    environment: {
+      JOB_ID: job,
+      FENCE: `${job}/1/${launch}`,
+      PATH: '/nonexistent',
+      FFMPEG_PATH: tools.ffmpeg.path,
+      FFPROBE_PATH: tools.ffprobe.path,
+      OUTPUTS_BUCKET: handling.outputs,
+      AWS_REGION: 'us-east-1',
+      AWS_ENDPOINT_URL: undefined,
+      PRIVATE_SOURCES: [parsePrivateSource(`127.0.0.1:${port}`) ?? []].flat(),
+      SEEDING_PORT: 0,
+    },
+    storage: handling.storage,
+    scratch,
+    signal: killing.signal,
+    tell: (status) => told.push(status),
+    endInOrder: () => stopping.signal,
+    confirm: async () => ({ stopping: why.reason }),
+    nowMs: Date.now,
+    log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
+  }).catch((error: unknown) => {
+    if (error instanceof WorkerError) return error
+    throw error
+  })
+  return {
+    end,
+    told,
+    stopping: why,
+    stop: () => stopping.abort(new WorkerError('INTERRUPTED')),
+    kill: () => killing.abort(new WorkerError('INTERRUPTED', 'killed')),
+  }
+}
+
+const outputText = async (key: string) => (await handling.workshop.output(key)).content.toString()
+const playlistOf = (job: string) => outputText(`results/${job}/index.m3u8`).catch(() => '')
+const stateOf = async (job: string): Promise<RecordingState> => {
+  const state = parsePlaylist(await playlistOf(job))
+  if (state === undefined) throw new Error(`the playlist of ${job} cannot be read`)
+  return state
+}
+const recordingOf = async (job: string): Promise<Recording> =>
+  recordingSchema.parse(JSON.parse(await outputText(`results/${job}/recording.json`)))
+const segmentsAre = (job: string, count: number) =>
+  until(
+    `${job} to have ${count} segments`,
+    async () => (await playlistOf(job)).split('#EXTINF').length > count,
+    30_000,
+  )
+const expectDone = (end: Finished | WorkerError): Finished => {
+  if (end instanceof WorkerError) throw end
+  return end
+}
+
+/** What a player sees that gets the playlist over HTTP, and decodes all of it. */
+const play = async (job: string, tools: MediaTools) => {
+  const site = await openSite((request, response) => {
+    const key = `results/${job}${(request.url ?? '').split('?')[0]}`
+    handling.workshop.output(key).then(
+      ({ content, contentType }) =>
+        response.writeHead(200, { 'content-type': contentType ?? '' }).end(content),
+      () => response.writeHead(404).end(),
+    )
+  })
+  try {
+    const args = ['-v', 'error', '-count_packets', '-of', 'json', '-show_streams', '-show_format']
+    const { stdout: text } = await execute(tools.ffprobe.path, [...args, `${site.url}/index.m3u8`], {
+      env: tools.env,
+      timeout: 20_000,
+    })
+    // And decodes all of it; without one complaint, where it is in one piece: counters of a transport stream begin anew after a gap.
+    const isWhole = !(await playlistOf(job)).includes('#EXT-X-DISCONTINUITY')
+    await execute(
+      tools.ffmpeg.path,
+      [
+        ...['-nostdin', '-v', 'error', ...(isWhole ? ['-xerror'] : [])],
+        ...['-i', `${site.url}/index.m3u8`, '-f', 'null', '-'],
+      ],
+      { env: tools.env, timeout: 20_000 },
+    )
+    const { streams = [] } = JSON.parse(text) as {
+      streams?: { codec_type: string; codec_name: string; nb_read_packets: string }[]
+    }
+    return Object.fromEntries(
+      streams.map(({ codec_type: type, codec_name: codec, nb_read_packets: packets }) => [
+        type,
+        { codec, packets: Number(packets) },
+      ]),
+    )
+  } finally {
+    await site.close()
+  }
+}
+
+/** Every file of the manifest is there as it is said to be. */
+const expectWhole = async ({ files }: Finished) => {
+  for (const { key, bytes, sha256 } of files) {
+    const { content } = await handling.workshop.output(key)
+    expect([key, content.length, createHash('sha256').update(content).digest('hex')]).toEqual([
+      key,
+      bytes,
+      sha256,
+    ])
+  }
+}
+
+describe.concurrent.each(allTools)('%s', (_version, tools) => {
+  test('a live stream can be played while it is recorded, and has an end after maxDuration', async (context) => {
+    const live = later(context, await openLive(tools))
+    const job = newJob()
+    const attempt = start(job, live.url, { maxDuration: 10 }, tools)
+    await segmentsAre(job, 2)
+    const early = await playlistOf(job)
+    expect(early).toContain('#EXT-X-PLAYLIST-TYPE:EVENT')
+    expect(early).not.toContain('#EXT-X-ENDLIST')
+    // As whoever comes late to a live stream: the last of it, without waiting for more.
+    const [first] = (await stateOf(job)).segments
+    const { content } = await handling.workshop.output(`results/${job}/${first?.name}`)
+    expect(content[0]).toBe(0x47)
+
+    const finished = expectDone(await attempt.end)
+    expect(finished.result).toMatchObject({ end: 'maxDuration', gaps: 0 })
+    expect(finished.result.durationS).toBeGreaterThan(9)
+    expect(finished.result.durationS).toBeLessThan(11.5)
+    expect(await playlistOf(job)).toMatch(/#end maxDuration\n#EXT-X-ENDLIST\n$/)
+    expect(await recordingOf(job)).toMatchObject({ end: 'maxDuration', gaps: [] })
+    expect(attempt.told.at(-1)?.stage).toBe('record')
+    expect(attempt.told.every(({ percent = 0 }) => percent >= 0 && percent <= 99)).toBe(true)
+    await expectWhole(finished)
+    const { video, audio } = await play(job, tools)
+    expect(video?.codec).toBe('h264')
+    expect(audio?.codec).toBe('aac')
+    // Ten pictures a second, none lost at the seams.
+    expect(video?.packets).toBeGreaterThanOrEqual(Math.floor(Number(finished.result.durationS) * 10) - 2)
+  })
+
+  test('the end that a stream announces is a success, though it comes before maxDuration', async (context) => {
+    const live = later(context, await openLive(tools, { seconds: 7 }))
+    const job = newJob()
+    const finished = expectDone(await start(job, live.url, { maxDuration: 600 }, tools).end)
+    expect(finished.result).toMatchObject({ end: 'ended' })
+    expect(finished.result.durationS).toBeGreaterThan(5.5)
+    expect(await playlistOf(job)).toContain('#EXT-X-ENDLIST')
+  })
+
+  test('cancelled: the segment is finished, and all of it is kept with an end', async (context) => {
+    const live = later(context, await openLive(tools))
+    const job = newJob()
+    const attempt = start(job, live.url, {}, tools)
+    await segmentsAre(job, 1)
+    attempt.stopping.reason = 'Cancel'
+    const before = Date.now()
+    attempt.stop()
+    const finished = expectDone(await attempt.end)
+    expect(Date.now() - before).toBeLessThan(8000)
+    expect(finished.result).toMatchObject({ end: 'cancelled' })
+    expect(await playlistOf(job)).toMatch(/#end cancelled\n#EXT-X-ENDLIST\n$/)
+    await expectWhole(finished)
+    expect(Object.keys(await play(job, tools))).toEqual(expect.arrayContaining(['video', 'audio']))
+  })
+
+  test('stopped otherwise: no end, and the next attempt goes on in the same playlist after a discontinuity', async (context) => {
+    const live = later(context, await openLive(tools))
+    const job = newJob()
+    const first = start(job, live.url, { maxDuration: 18 }, tools)
+    await segmentsAre(job, 1)
+    first.stopping.reason = 'AttemptTimeout'
+    first.stop()
+    expect(await first.end).toMatchObject({ code: 'INTERRUPTED', exitCode: 143 })
+    const before = await stateOf(job)
+    expect(before).toMatchObject({ end: undefined })
+    expect(await recordingOf(job)).toMatchObject({ end: null, segments: before.segments.length })
+
+    await sleep(2500)
+    const second = start(job, live.url, { maxDuration: 18 }, tools, 2)
+    const finished = expectDone(await second.end)
+    const after = await stateOf(job)
+    expect(after.segments.slice(0, before.segments.length)).toEqual(before.segments)
+    expect(new Set(after.segments.map(({ name }) => name)).size).toBe(after.segments.length)
+    expect(after.segments[before.segments.length]?.name).toMatch(/-1-2\.ts$/)
+    expect((await playlistOf(job)).split('#EXT-X-DISCONTINUITY')).toHaveLength(2)
+    const { gaps } = await recordingOf(job)
+    expect(gaps).toMatchObject([{ before: after.segments[before.segments.length]?.name }])
+    expect(gaps[0]?.lengthS).toBeLessThan(12)
+    // What is missing counts as well: the recording does not last longer for it.
+    const lastedS = Number(finished.result.durationS) + (gaps[0]?.lengthS ?? 0)
+    expect(lastedS).toBeGreaterThan(16.5)
+    // But for what it takes to begin again.
+    expect(lastedS).toBeLessThan(22)
+    await expectWhole(finished)
+    expect(finished.files.filter(({ role }) => role === 'segment')).toHaveLength(after.segments.length)
+    expect((await play(job, tools)).video?.packets).toBeGreaterThan(Number(finished.result.durationS) * 9)
+  })
+
+  test('killed in the middle of a segment: nothing is lost but that one', async (context) => {
+    const live = later(context, await openLive(tools))
+    const job = newJob()
+    const first = start(job, live.url, { maxDuration: 12 }, tools)
+    await segmentsAre(job, 1)
+    first.kill()
+    await first.end
+    const before = await stateOf(job)
+    const finished = expectDone(await start(job, live.url, { maxDuration: 12 }, tools, 2).end)
+    const after = await stateOf(job)
+    expect(after.segments.slice(0, before.segments.length)).toEqual(before.segments)
+    await expectWhole(finished)
+  })
+
+  test('a source that drops and comes back is gone on with, and the gap is noted', async (context) => {
+    const radio = later(context, await openRadio(tools))
+    const job = newJob()
+    const attempt = start(job, radio.url, { maxDuration: 14 }, tools)
+    await segmentsAre(job, 1)
+    radio.drop(503)
+    await sleep(2000)
+    radio.serve()
+    const finished = expectDone(await attempt.end)
+    expect(finished.result).toMatchObject({ end: 'maxDuration', gaps: 1 })
+    const { gaps } = await recordingOf(job)
+    expect(gaps[0]?.lengthS).toBeGreaterThan(1)
+    expect(gaps[0]?.lengthS).toBeLessThan(7)
+    expect((await play(job, tools)).audio?.codec).toBe('mp3')
+  })
+
+  test('a radio that falls silent is an error, and what was recorded stays for the next attempt', async (context) => {
+    const radio = later(context, await openRadio(tools))
+    const job = newJob()
+    const attempt = start(job, radio.url, { maxDuration: 60, onSourceLost: 'finish' }, tools)
+    await segmentsAre(job, 1)
+    radio.silence(true)
+    expect(await attempt.end).toMatchObject({ code: 'SOURCE_STALLED', exitCode: 75 })
+    expect((await stateOf(job)).segments.length).toBeGreaterThan(0)
+    expect(await playlistOf(job)).not.toContain('#EXT-X-ENDLIST')
+    radio.silence(false)
+    const next = start(job, radio.url, { maxDuration: 600 }, tools, 2)
+    await segmentsAre(job, (await stateOf(job)).segments.length + 1)
+    next.stopping.reason = 'Cancel'
+    next.stop()
+    expect(expectDone(await next.end).result).toMatchObject({ end: 'cancelled', gaps: 1 })
+  })
+
+  test('RTMP, by its name, through a port of ours', async (context) => {
+    const studio = later(context, await openStudioLine(tools))
+    const job = newJob()
+    const params = { maxDuration: 6, giveUpAfter: 20 }
+    const finished = expectDone(await start(job, studio.url, params, tools).end)
+    expect(finished.result).toMatchObject({ end: 'maxDuration' })
+    const { video, audio } = await play(job, tools)
+    expect([video?.codec, audio?.codec]).toEqual(['h264', 'aac'])
+    expect(video?.packets).toBeGreaterThan(45)
+  })
+
+  test('stopped while the source is silent: what came until then is kept', async (context) => {
+    const radio = later(context, await openRadio(tools))
+    const job = newJob()
+    const attempt = start(job, radio.url, { maxDuration: 60, stallTimeout: 30 }, tools)
+    await segmentsAre(job, 1)
+    radio.silence(true)
+    await sleep(1000)
+    const before = totalsOf((await stateOf(job)).segments).recordedS
+    attempt.stopping.reason = 'Cancel'
+    attempt.stop()
+    const finished = expectDone(await attempt.end)
+    expect(finished.result).toMatchObject({ end: 'cancelled' })
+    expect(finished.result.durationS).toBeGreaterThan(before)
+    await expectWhole(finished)
+  })
+
+  test('a live playlist that is served on and on without anything new is stalled as well', async (context) => {
+    const live = later(context, await openLive(tools))
+    const job = newJob()
+    const attempt = start(job, live.url, { maxDuration: 60 }, tools)
+    await segmentsAre(job, 1)
+    live.freeze()
+    expect(await attempt.end).toMatchObject({ code: 'SOURCE_STALLED' })
+  })
+
+  test.for([
+    ['fail', 503, { code: 'SOURCE_LOST', exitCode: 75 }],
+    ['finish', 503, { result: { end: 'gone' } }],
+    ['fail', 404, { result: { end: 'gone' } }],
+  ] as const)(
+    'a source that stays away (onSourceLost %s, status %i) ends so',
+    async ([onSourceLost, status, said], context) => {
+      const radio = later(context, await openRadio(tools))
+      const job = newJob()
+      const attempt = start(job, radio.url, { maxDuration: 600, onSourceLost }, tools)
+      await segmentsAre(job, 1)
+      radio.drop(status)
+      expect(await attempt.end).toMatchObject(said)
+    },
+  )
+
+  test('sound that players do not take becomes AAC', async (context) => {
+    const radio = later(context, await openRadio(tools, ['-c:a', 'flac', '-f', 'ogg']))
+    const job = newJob()
+    const finished = expectDone(await start(job, radio.url, { maxDuration: 4 }, tools).end)
+    expect(finished.result).toMatchObject({ end: 'maxDuration' })
+    expect((await play(job, tools)).audio?.codec).toBe('aac')
+  })
+})
+
+describe.concurrent('from the first look', () => {
+  let tools: MediaTools
+  beforeAll(async () => {
+    tools = await npmMediaTools(folder)
+  })
+  const attempt = async (
+    context: Pick<TestContext, 'onTestFinished'>,
+    answer: Parameters<typeof openSite>[0],
+    params: Partial<RecordParams> = {},
+  ) => {
+    const site = later(context, await openSite(answer))
+    return start(newJob(), `${site.url}/live.m3u8?token=geheim`, { giveUpAfter: 5, ...params }, tools).end
+  }
+
+  test.for([
+    [404, 'SOURCE_MISSING', 66],
+    [410, 'SOURCE_MISSING', 66],
+    [403, 'SOURCE_FORBIDDEN', 77],
+    [401, 'SOURCE_FORBIDDEN', 77],
+    [500, 'SOURCE_UNREACHABLE', 69],
+  ] as const)(
+    'status %i is %s, exit code %i, and no secret is told',
+    async ([status, code, exitCode], context) => {
+      const end = await attempt(context, (_request, response) => response.writeHead(status).end())
+      expect(end).toMatchObject({ code, exitCode })
+      expect(String(end)).not.toContain('geheim')
+    },
+  )
+
+  test.for([
+    ['a page', '<!doctype html><title>Hello</title>'],
+    ['an empty playlist with an end', '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-ENDLIST\n'],
+  ] as const)('%s is no stream', async ([_what, body], context) => {
+    expect(await attempt(context, (_request, response) => response.end(body))).toMatchObject({
+      code: expect.stringMatching(/^SOURCE_(UNSUPPORTED|STALLED|UNREACHABLE)$/),
+    })
+  })
+
+  test('a segment at a private address ends it at once, whatever came before', async (context) => {
+    const end = await attempt(context, (_request, response) =>
+      response.end('#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://169.254.169.254/a.ts\n'),
+    )
+    expect(end).toMatchObject({ code: 'URL_REFUSED', exitCode: 77 })
+    expect(String(end)).toMatch(/169\.254\.169\.254/)
+  })
+
+  test('defaults: an hour, and every bound is stated', () => {
+    expect(recordParamsSchema.parse({})).toMatchObject({ maxDuration: 3600, onSourceLost: 'fail' })
+    expect(recordParamsSchema.safeParse({ maxDuration: 43_201 }).success).toBe(false)
+  })
+})

@@ -1,0 +1,73 @@
+/**
+ * ffmpeg speaks plain HTTP only, and only with the proxy in our process; TLS is the business of the proxy. So an https address
+ * gets a form that ffmpeg takes for http: its host has this at its end, which no host in the world has (RFC 2606).
+ */
+const tlsMark = '.tls.invalid'
+/** What stands for addresses of other schemes: who asks for it learns that it is refused. */
+const refusedMark = '.refused.invalid'
+
+/** The form of an address that ffmpeg gets: always one of http. Path and query stay as they are. */
+export const innerUrl = (url: string): string => {
+  const { protocol, hostname, port, pathname, search } = new URL(url)
+  const rest = `${pathname}${search}`
+  switch (protocol) {
+    case 'http:':
+      return `http://${hostname}${port === '' ? '' : `:${port}`}${rest}`
+    case 'https:':
+      return `http://${hostname}${tlsMark}:${port === '' ? 443 : port}${rest}`
+    default:
+      // Named like a part of a stream, or some versions of ffmpeg would not even ask.
+      return `http://${protocol.slice(0, -1)}${refusedMark}/refused.ts`
+  }
+}
+
+export type OuterUrl = { isTls: boolean; host: string; port: number; path: string }
+
+/**
+ * What ffmpeg asks the proxy for, as it was before.
+ * @param asked the address in the request line
+ * @returns the reason, where it is nothing that may be asked for
+ */
+export const outerUrl = (asked: string): OuterUrl | string => {
+  const match = /^http:\/\/(\[[0-9a-f:.]+\]|[^/?#@:[\]\\]+)(?::(\d{1,5}))?([/?][^#\s]*)?$/i.exec(asked)
+  const [, named = '', port, path = '/'] = match ?? []
+  if (match === null) return 'it is no plain address of http'
+  if (named.toLowerCase().endsWith(refusedMark))
+    return `a playlist leads to ${named.slice(0, -refusedMark.length)}:, and only http and https may be`
+  const isTls = named.toLowerCase().endsWith(tlsMark)
+  return {
+    isTls,
+    host: isTls ? named.slice(0, -tlsMark.length) : named,
+    port: port === undefined ? 80 : Number(port),
+    path: path.startsWith('/') ? path : `/${path}`,
+  }
+}
+
+/** The address that the outside knows. */
+export const addressOf = ({ isTls, host, port, path }: OuterUrl): string =>
+  `${isTls ? 'https' : 'http'}://${host}:${port}${path}`
+
+/**
+ * A playlist in which every address is whole and in the form that ffmpeg gets. ffmpeg would open a media playlist by any protocol
+ * that it may speak, and it must be able to speak TCP: so nothing of what a stranger wrote may be left where it looks for
+ * addresses. Lines end where they end for ffmpeg, and `URI=` counts wherever it stands.
+ * @param base where the playlist is from
+ */
+export const innerPlaylist = (text: string, base: string): string =>
+  text
+    .split(/\r\n|[\r\n\0]/)
+    .map((line) => (line.startsWith('#') ? innerTag(line, base) : innerLine(line.trim(), base)))
+    .join('\n')
+
+const innerTag = (line: string, base: string): string =>
+  line.replace(/URI=(?:"([^"]*)"?|([^\s",]*))/g, (_whole, quoted?: string, bare?: string) => {
+    const uri = quoted ?? bare ?? ''
+    return `URI="${innerLine(uri.trim(), base)}"`
+  })
+
+/** A quotation mark or a backslash would end or change a quoted address. */
+const innerLine = (uri: string, base: string): string => {
+  if (uri === '') return ''
+  const absolute = URL.canParse(uri, base) ? new URL(uri, base).href : 'unreadable:'
+  return innerUrl(absolute).replaceAll('"', '%22').replaceAll('\\', '%5C')
+}

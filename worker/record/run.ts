@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ChildEnd, runChild } from '../children.ts'
+import type { MediaTools } from '../ffmpeg.ts'
+import { type ListedSegment, parseSegmentList, segmentListName } from './command.ts'
+
+export type RunOptions = {
+  tools: MediaTools
+  env: Record<string, string>
+  folder: string
+  /** Ends it in order: what was recorded is kept. */
+  stop: AbortSignal
+  /** Ends everything at once. */
+  signal: AbortSignal
+  /** Ends the input. */
+  cut: () => void
+  /** So long without anything new is silence. */
+  stallMs: number
+  /** Called once for each finished segment, in their order, one at a time. */
+  onSegment: (path: string, segment: ListedSegment, index: number) => Promise<void>
+  /** Something new came. */
+  onMedia: (seconds: number) => void
+}
+
+export type RunResult = ChildEnd & { stalled: boolean }
+
+const lookEveryMs = 200
+/** A run that is asked to end may be waiting for its input; then the input ends. Asked again it would end too, but not its segment. */
+const cutAfterMs = 1500
+const askAgainAfterMs = 6000
+
+/** One run of ffmpeg over a source, until one of them ends; its segments are handed over while it runs. */
+export const runRecorder = async (args: readonly string[], options: RunOptions): Promise<RunResult> => {
+  const { tools, env, folder, stop, signal, stallMs, onMedia } = options
+  const broken = new AbortController()
+  const stalled = new AbortController()
+  const watchdog = setTimeout(() => stalled.abort(), stallMs)
+  let bestUs = 0
+  const ended = new AbortController()
+  const asked = AbortSignal.any([stop, signal, stalled.signal, broken.signal])
+  const onAsked = () =>
+    void sleep(cutAfterMs, undefined, { signal: ended.signal }).then(options.cut, () => undefined)
+  asked.addEventListener('abort', onAsked, { once: true })
+  const child = runChild(tools.ffmpeg.path, args, {
+    env: { ...tools.env, ...env },
+    signal: asked,
+    askAgainAfterMs,
+    onStdoutLine: (line) => {
+      const us = /^out_time_us=(\d+)$/.exec(line)?.[1]
+      if (us === undefined || Number(us) <= bestUs) return
+      bestUs = Number(us)
+      watchdog.refresh()
+      onMedia(bestUs / 1e6)
+    },
+  }).finally(() => ended.abort())
+  try {
+    const handOver = handingOver(join(folder, segmentListName), folder, options)
+    while (!ended.signal.aborted) {
+      await sleep(lookEveryMs, undefined, { signal: ended.signal }).catch(() => undefined)
+      await handOver()
+    }
+    const end = await child
+    signal.throwIfAborted()
+    await handOver()
+    return { ...end, stalled: stalled.signal.aborted }
+  } catch (thrown) {
+    broken.abort()
+    await child.catch(() => undefined)
+    throw thrown
+  } finally {
+    clearTimeout(watchdog)
+  }
+}
+
+/** Whatever the list has that was not handed over yet. */
+const handingOver = (
+  list: string,
+  folder: string,
+  { onSegment, signal }: Pick<RunOptions, 'onSegment' | 'signal'>,
+): (() => Promise<void>) => {
+  let done = 0
+  return async () => {
+    const listed = parseSegmentList(await readFile(list, 'utf8').catch(() => ''))
+    for (; done < listed.length; done += 1) {
+      const segment = listed[done]
+      signal.throwIfAborted()
+      if (segment !== undefined) await onSegment(join(folder, segment.file), segment, done)
+    }
+  }
+}
