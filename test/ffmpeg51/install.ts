@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { installPackages } from '../support/debian.ts'
 
 const run = promisify(execFile)
 
@@ -20,22 +21,12 @@ const versionOf = (program: string): Promise<string | undefined> =>
     () => undefined,
   )
 
-const install = async (): Promise<void> => {
-  process.stdout.write('Installing ffmpeg\n')
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  await run('apt-get', ['update', '-qq'], { env })
-    .then(() => run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'ffmpeg'], { env }))
-    .catch((error: unknown) => {
-      throw new Error(`ffmpeg could not be installed. ${remedy}`, { cause: error })
-    })
-}
-
 /**
  * Finds ffmpeg 5.1, or installs it by apt, and tells the tests where it is. Without it nothing is skipped: the run fails.
  */
 export default async function findFfmpeg51(): Promise<void> {
   const isNamed = process.env.FFMPEG_PATH !== undefined
-  if (!isNamed && (await versionOf(programs.ffmpeg)) === undefined) await install()
+  if (!isNamed && (await versionOf(programs.ffmpeg)) === undefined) await installPackages(['ffmpeg'])
   for (const program of Object.values(programs)) {
     const version = await versionOf(program)
     if (version === undefined) throw new Error(`${program} does not run. ${remedy}`)

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { installPackages } from '../support/debian.ts'
 import { python } from './rtsp.ts'
 
 const run = promisify(execFile)
@@ -24,13 +25,6 @@ const isThere = (): Promise<boolean> =>
 /** Installs an RTSP server by apt, unless there is one. Without it nothing is skipped: the run fails. */
 export default async function install(): Promise<void> {
   if (await isThere()) return
-  process.stdout.write(`Installing ${packages.join(' ')}\n`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  await run('apt-get', ['update', '-qq'], { env })
-    .then(() => run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env }))
-    .catch((error: unknown) => {
-      const remedy = `On Debian and Ubuntu, as root: apt-get install ${packages.join(' ')}`
-      throw new Error(`The packages could not be installed. ${remedy}`, { cause: error })
-    })
+  await installPackages(packages)
   if (!(await isThere())) throw new Error('The packages did not bring an RTSP server.')
 }

@@ -1,5 +1,6 @@
 import type { AudioTags } from '../../schemas/audio-metadata.ts'
 import type { AudioFormat, AudioParams } from '../../schemas/kinds/audio.ts'
+import { nothingElse, runArguments } from '../media/arguments.ts'
 import { inputGuard, inputLimits } from '../media/limits.ts'
 import type { MediaInput } from '../media/probe.ts'
 import { ebur128Filter } from './ebur128.ts'
@@ -11,15 +12,8 @@ import { silenceFilter, trimFilters } from './silence.ts'
 
 /** Every argument list of this kind is made here. All of them are pure, and all paths absolute. */
 
-/** At log level info, because that is where filters say what they measured. */
-const always = (cpuLimitS: number): string[] => [
-  ...['-y', '-nostdin', '-hide_banner', '-v', 'info', '-nostats'],
-  ...['-stats_period', '0.5', '-progress', 'pipe:1'],
-  ...['-timelimit', String(cpuLimitS)],
-]
-
 /** Whatever ffmpeg copies by itself from input to output stays behind; and the same audio gives the same bytes. */
-const bare = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact']
+const bare = [...nothingElse, '-fflags', '+bitexact']
 
 /** A file that we made, which is still not opened as anything else than a file. */
 const ownFile = (path: string): string[] => [...inputGuard(inputLimits.pixels), '-i', `file:${path}`]
@@ -36,7 +30,7 @@ export const analyseArguments = (
   { loudness, trimSilence }: Pick<AudioParams, 'loudness' | 'trimSilence'>,
   { input, shape, capS }: { input: MediaInput; shape: Shape; capS: number },
 ): string[] => [
-  ...always(audioCpuLimitS(capS)),
+  ...runArguments(audioCpuLimitS(capS), 'info'),
   ...input.guard,
   ...['-i', input.url],
   '-filter_complex',
@@ -66,7 +60,7 @@ export const makeArguments = (plan: AudioPlan, { input, paths }: { input: MediaI
   ]
   const cap = ['-t', String(plan.capS)]
   return [
-    ...always(plan.cpuLimitS),
+    ...runArguments(plan.cpuLimitS, 'info'),
     ...input.guard,
     ...['-i', input.url, '-filter_complex', graphOf(plan, branches)],
     ...plan.files.flatMap(({ format, shape }, index) => [
@@ -110,7 +104,7 @@ const tagOptions = (tags: AudioTags): string[] =>
 
 /** Decodes a file from beginning to end and tells how loud it is. */
 export const measureArguments = (path: string, seconds: number): string[] => [
-  ...always(audioCpuLimitS(seconds)),
+  ...runArguments(audioCpuLimitS(seconds), 'info'),
   ...ownFile(path),
   ...['-map', '0:a:0', '-af', ebur128Filter, '-f', 'null', '-'],
 ]
@@ -128,7 +122,7 @@ export const previewArguments = (
     ...(fadeOutS > 0 ? [`afade=t=out:st=${seconds(durationS - fadeOutS)}:d=${fadeOutS}`] : []),
   ]
   return [
-    ...always(audioCpuLimitS(durationS)),
+    ...runArguments(audioCpuLimitS(durationS), 'info'),
     ...['-ss', String(startS)],
     ...ownFile(clip),
     ...['-map', '0:a:0', '-t', String(durationS)],

@@ -1,5 +1,6 @@
 import type { mediaFormats } from '../../schemas/kinds/extract-audio.ts'
 import { WorkerError } from '../errors.ts'
+import { nothingElse, runArguments } from './arguments.ts'
 import type { AudioStream, Probe } from './probe.ts'
 
 export type MediaFormat = (typeof mediaFormats)[number]
@@ -139,12 +140,10 @@ export const audioArguments = (
     durationS,
   }: { input: { url: string; guard: readonly string[] }; output: string; durationS: number },
 ): string[] => [
-  ...['-y', '-nostdin', '-hide_banner', '-v', 'warning', '-nostats'],
-  ...['-stats_period', '0.5', '-progress', 'pipe:1'],
-  ...['-timelimit', String(audioCpuLimitS(durationS))],
+  ...runArguments(audioCpuLimitS(durationS)),
   ...input.guard,
   ...['-i', input.url],
-  ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1', '-map_chapters', '-1'],
+  ...['-map', '0:a:0', '-vn', '-sn', '-dn', ...nothingElse],
   ...(plan.way === 'copied'
     ? ['-c:a', 'copy']
     : [

@@ -1,4 +1,5 @@
 import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
+import { nothingElse, runArguments } from './arguments.ts'
 import { bt709, type Color, colorMarks, isRgb, outputColor } from './color.ts'
 import type { Source } from './gate.ts'
 import { keyFrameInterval, ladder, outputRate, type Rung } from './ladder.ts'
@@ -58,9 +59,7 @@ export const transcodeArguments = (
   plan: Plan,
   { input, folder, pixels }: { input: string; folder: string; pixels: number },
 ): string[] => [
-  ...['-y', '-nostdin', '-hide_banner', '-v', 'warning', '-nostats'],
-  ...['-stats_period', '0.5', '-progress', 'pipe:1'],
-  ...['-timelimit', String(plan.cpuLimitS)],
+  ...runArguments(plan.cpuLimitS),
   ...inputGuard(pixels),
   ...['-i', `file:${input}`],
   ...['-filter_complex', filterGraph(plan)],
@@ -68,7 +67,7 @@ export const transcodeArguments = (
   ...(plan.audio ? ['-map', '0:a:0'] : []),
   ...videoArguments(plan),
   ...(plan.audio ? audioArguments(plan) : []),
-  ...['-map_metadata', '-1', '-map_chapters', '-1', '-t', String(plan.longestS)],
+  ...[...nothingElse, '-t', String(plan.longestS)],
   ...hlsArguments(plan, folder),
 ]
 

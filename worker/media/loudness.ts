@@ -1,5 +1,6 @@
 import { ebur128Filter, type Loudness, parseEbur128 } from '../audio/ebur128.ts'
 import { WorkerError } from '../errors.ts'
+import { runArguments } from './arguments.ts'
 import { cpuLimitS, ownPlaylistGuard } from './limits.ts'
 import { type RunOptions, runFfmpeg } from './run.ts'
 
@@ -11,19 +12,7 @@ import { type RunOptions, runFfmpeg } from './run.ts'
  */
 export const loudnessArguments = (playlist: string, durationS: number): string[] => [
   // The result is printed at the level of information; what is printed for each moment is kept below it.
-  ...[
-    '-y',
-    '-nostdin',
-    '-hide_banner',
-    '-v',
-    'info',
-    '-nostats',
-    '-stats_period',
-    '0.5',
-    '-progress',
-    'pipe:1',
-  ],
-  ...['-timelimit', String(cpuLimitS(durationS, 0))],
+  ...runArguments(cpuLimitS(durationS, 0), 'info'),
   ...ownPlaylistGuard,
   ...['-i', `file:${playlist}`, '-map', '0:a:0', '-af', ebur128Filter, '-f', 'null', '-'],
 ]

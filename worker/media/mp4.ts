@@ -1,6 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WorkerError } from '../errors.ts'
+import { runArguments } from './arguments.ts'
 import type { Plan } from './command.ts'
 import { ownPlaylistGuard } from './limits.ts'
 import { downloadFolder } from './output-names.ts'
@@ -61,19 +62,7 @@ export const mp4Arguments = (
     ...[...ownPlaylistGuard, '-i', `file:${path}`],
   ]
   return [
-    ...[
-      '-y',
-      '-nostdin',
-      '-hide_banner',
-      '-v',
-      'warning',
-      '-nostats',
-      '-stats_period',
-      '0.5',
-      '-progress',
-      'pipe:1',
-    ],
-    ...['-timelimit', String(cpuS)],
+    ...runArguments(cpuS),
     ...input(video.path, offsets.videoS),
     ...(audio === null ? [] : input(audio.path, offsets.audioS)),
     ...['-map', '0:v:0', ...(audio === null ? [] : ['-map', '1:a:0'])],

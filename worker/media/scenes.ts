@@ -1,4 +1,5 @@
 import type { Scene } from '../../schemas/scenes.ts'
+import { runArguments } from './arguments.ts'
 import { jpegFilters } from './command.ts'
 
 /** A moment at which much of the picture changes at once. */
@@ -25,9 +26,7 @@ export const sceneArguments = ({
   folder: string
   durationS: number
 }): string[] => [
-  ...['-y', '-nostdin', '-hide_banner', '-v', 'warning', '-nostats'],
-  ...['-stats_period', '0.5', '-progress', 'pipe:1'],
-  ...['-timelimit', String(sceneCpuLimitS(durationS))],
+  ...runArguments(sceneCpuLimitS(durationS)),
   ...input.guard,
   ...['-i', input.url],
   ...['-an', '-sn', '-dn', '-filter_complex', sceneFilter(pictureIntervalS(durationS))],

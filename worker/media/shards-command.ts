@@ -1,4 +1,5 @@
 import type { EncodeShardParams } from '../../schemas/kinds/encode-shard.ts'
+import { nothingElse, runArguments } from './arguments.ts'
 import {
   audioArguments,
   hlsArguments,
@@ -12,10 +13,6 @@ import { type MediaInput, quotient, type Ratio } from './probe.ts'
 
 /** Command lines of a transcode in shards. They share what makes the pictures and sounds with that in one run. */
 
-const common = ['-y', '-nostdin', '-hide_banner', '-v', 'warning', '-nostats']
-const progress = ['-stats_period', '0.5', '-progress', 'pipe:1']
-const nothingElse = ['-map_metadata', '-1', '-map_chapters', '-1']
-
 export type Shard = Pick<EncodeShardParams, 'start' | 'frames'>
 
 /**
@@ -27,9 +24,7 @@ export const shardArguments = (
   shard: Shard,
   { input, output }: { input: MediaInput; output: string },
 ): string[] => [
-  ...common,
-  ...progress,
-  ...['-timelimit', String(shardCpuLimitS(plan, shard))],
+  ...runArguments(shardCpuLimitS(plan, shard)),
   ...seeking(shard),
   ...input.guard,
   ...['-i', input.url],
@@ -87,9 +82,7 @@ export const soundArguments = (
   plan: Plan,
   { input, output }: { input: MediaInput; output: string },
 ): string[] => [
-  ...common,
-  ...progress,
-  ...['-timelimit', String(soundCpuLimitS(plan))],
+  ...runArguments(soundCpuLimitS(plan)),
   ...input.guard,
   ...['-i', input.url],
   ...['-map', '0:a:0', ...audioArguments(plan), ...nothingElse, '-t', String(plan.longestS)],
@@ -124,8 +117,7 @@ export const stitchArguments = (
   plan: Pick<Plan, 'rungs' | 'audio' | 'params'>,
   { list, sound, folder }: { list: string; sound: { path: string; startS: number } | null; folder: string },
 ): string[] => [
-  ...common,
-  ...progress,
+  ...runArguments(undefined),
   ...['-protocol_whitelist', 'file', '-format_whitelist', 'concat,mov,mp4'],
   ...['-f', 'concat', '-safe', '1', '-i', `file:${list}`],
   ...(sound === null

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WorkerError } from '../errors.ts'
+import { runArguments } from './arguments.ts'
 import { jpegFilters, type Plan } from './command.ts'
 import { keyFrameInterval } from './ladder.ts'
 import { ownPlaylistGuard } from './limits.ts'
@@ -147,19 +148,8 @@ export const stillsArguments = (
     ),
   ].join(';')
   return [
-    ...[
-      '-y',
-      '-nostdin',
-      '-hide_banner',
-      '-v',
-      'warning',
-      '-nostats',
-      '-stats_period',
-      '0.5',
-      '-progress',
-      'pipe:1',
-    ],
-    ...['-timelimit', String(cpuS), '-skip_frame', 'nokey'],
+    ...runArguments(cpuS),
+    ...['-skip_frame', 'nokey'],
     ...ownPlaylistGuard,
     ...['-i', `file:${playlist}`, '-filter_complex', graph],
     ...branches.flatMap(({ label, folder, quality, name }) => [
@@ -171,18 +161,7 @@ export const stillsArguments = (
 
 /** Arguments that put numbered pictures together into sheets. Pure. */
 export const sheetArguments = (tiles: string, sheets: string): string[] => [
-  ...[
-    '-y',
-    '-nostdin',
-    '-hide_banner',
-    '-v',
-    'warning',
-    '-nostats',
-    '-stats_period',
-    '0.5',
-    '-progress',
-    'pipe:1',
-  ],
+  ...runArguments(undefined),
   ...['-protocol_whitelist', 'file', '-format_whitelist', 'image2', '-f', 'image2', '-framerate', '1'],
   ...['-i', `file:${tiles}/tile_%05d.jpg`, '-vf', `tile=${columns}x${rows}`, '-fps_mode', 'passthrough'],
   ...['-q:v', '4', '-f', 'image2', `file:${sheets}/storyboard_%03d.jpg`],
