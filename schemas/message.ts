@@ -33,6 +33,8 @@ export const jobRequestSchema = z
   .refine((request) => request.kind !== undefined || request.url !== undefined, {
     error: 'must be given: a text',
     path: ['kind'],
+    // Whatever else is wrong with it: who sends something else altogether is to learn what is missing.
+    when: ({ value }) => isMap(value),
   })
   .refine(({ url, kind, spec }) => url === undefined || ((kind ?? 'record') === 'record' && !spec.input), {
     error: 'stands for kind record and spec.input.url: leave those out, or write them instead of it',
