@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * The tests of what ffmpeg makes, once more under Debian's ffmpeg 5.1, which is the one in the image of the worker:
- * `npm run test:ffmpeg51`. Apart from `npm test`, since it needs a Debian package.
+ * The tests of what ffmpeg makes, once more under ffmpeg 5.1 of Debian 12, the oldest that we take: `npm run test:ffmpeg51`.
+ * Apart from `npm test`, since it needs a Debian package.
  */
 export default defineConfig({
   test: {
