@@ -24,7 +24,9 @@ export function outputsPart(jobId) {
     element.hidden = outputs === undefined
     if (outputs === undefined) return
     const { files, total, prefix, bucket, next } = outputs
-    const poster = files.find(({ role }) => role === 'poster')
+    const picture = ['poster', 'waveform']
+      .map((name) => files.find(({ role }) => role === name))
+      .find(Boolean)
     element.replaceChildren(
       h('h2', {}, 'Outputs'),
       h(
@@ -36,11 +38,11 @@ export function outputsPart(jobId) {
       h(
         'div',
         { class: 'outputs-body' },
-        poster
+        picture
           ? h(
               'a',
-              { href: poster.url, target: '_blank', rel: 'noopener' },
-              h('img', { class: 'poster', src: poster.url, alt: 'Poster' }),
+              { href: picture.url, target: '_blank', rel: 'noopener' },
+              h('img', { class: 'poster', src: picture.url, alt: picture.role }),
             )
           : '',
         h(
