@@ -36,7 +36,7 @@ describe.each(pages)('%s', (path) => {
 
   test('names only commands of package.json', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-    const named = [...text.matchAll(/npm run (?:--silent )?([a-z][a-z:-]*)/g)].map(([, name = '']) => name)
+    const named = [...text.matchAll(/npm run (?:--silent )?([a-z][a-z0-9:-]*)/g)].map(([, name = '']) => name)
     expect([...new Set(named)].filter((name) => !(name in scripts))).toEqual([])
   })
 })
