@@ -373,7 +373,7 @@ export const mutants: readonly Mutant[] = [
     file: './61-gone-is-not-made-again.patch',
     name: 'gone-is-not-made-again',
     what: 'A retry goes on with temporary audio that was deleted when the pipeline ended',
-    caughtBy: 'sim',
+    caughtBy: 'test/controller/pipeline-accept.test.ts',
   },
   {
     file: './62-strays-of-pipelines-stay.patch',
