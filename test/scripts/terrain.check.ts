@@ -10,7 +10,8 @@ import { environments } from '../../cdktf/environments.ts'
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
 /** What the stack imports and nothing else: the whole tree would take minutes. */
-const needed = /^(cdktn|@cdktn\/provider-aws|constructs|tsx|zod|ipaddr\.js|fastest-levenshtein|safe-stable-stringify)$/
+const needed =
+  /^(cdktn|@cdktn\/provider-aws|constructs|tsx|zod|ipaddr\.js|fastest-levenshtein|safe-stable-stringify)$/
 const under22 = ['--yes', '-p', 'node@22', '--']
 
 const folders = ['cdktf', 'schemas', 'scripts', 'package.json', 'package-lock.json', 'tsconfig.json']
