@@ -7,7 +7,7 @@ import { type StitchParams, stitchParamsSchema } from '../../schemas/kinds/stitc
 import type { Input } from '../../schemas/spec.ts'
 import { encodeShard } from '../../worker/kinds/encode-shard.ts'
 import { encodeSound } from '../../worker/kinds/encode-sound.ts'
-import { stitch } from '../../worker/kinds/stitch.ts'
+import { stitch, stitchTeller } from '../../worker/kinds/stitch.ts'
 import { transcode } from '../../worker/kinds/transcode.ts'
 import { clipMaker, npmMediaTools } from '../support/clips.ts'
 import { type Handling, openHandling } from './handling.ts'
@@ -36,6 +36,21 @@ afterAll(async () => {
 })
 
 const piece = (name: string): string => `work/good/abcdefghij0123456789/1/${name}`
+
+test('how far the joining is, and how long the rest will take', () => {
+  let nowMs = 0
+  const told: unknown[] = []
+  const tell = stitchTeller({ tell: (status) => told.push(status), nowMs: () => nowMs })
+  tell('download', 0.5)
+  nowMs = 45_000
+  tell('join', 1)
+  tell('upload', 2)
+  expect(told).toEqual([
+    { stage: 'download', percent: 13 },
+    { stage: 'join', percent: 45, etaS: 55 },
+    { stage: 'upload', percent: 99, etaS: 0 },
+  ])
+})
 
 describe('joining', () => {
   const join = (change: Partial<StitchParams>) =>

@@ -11,12 +11,11 @@ import { freeBytesAt, outputBytes, requireDisk } from '../media/disk.ts'
 import { requireSource } from '../media/gate.ts'
 import { inputLimits, stallMs } from '../media/limits.ts'
 import { quotient } from '../media/probe.ts'
-import { remainingS } from '../media/progress.ts'
 import { runFfmpeg } from '../media/run.ts'
 import { shardArguments, shardCpuLimitS } from '../media/shards-command.ts'
 import { inspectPiece, shardProblem } from '../media/shards-inspect.ts'
 import type { KindHandler, Work } from './handler.ts'
-import { type OpenedMedia, parseParams, withMedia } from './parts.ts'
+import { type OpenedMedia, parseParams, stageTeller, withMedia } from './parts.ts'
 
 /** Every rendition of one part of a long video, read straight from where the video lies. */
 export const encodeShard: KindHandler = async (work) => {
@@ -46,7 +45,6 @@ const encode = async (
     await freeBytesAt(scratch),
     0,
   )
-  const startMs = nowMs()
   let repeated = 0
   const { damage } = await runFfmpeg(shardArguments(plan, params, { input: served, output }), {
     tools,
@@ -60,14 +58,7 @@ const encode = async (
     onLine: (line) => {
       repeated = Number(/^dup_frames=\s*(\d+)/.exec(line)?.[1] ?? repeated)
     },
-    onProgress: (share) => {
-      const etaS = remainingS(share, nowMs() - startMs)
-      work.tell({
-        stage: 'encode',
-        percent: Math.round(share * 94),
-        ...(etaS === undefined ? {} : { etaS }),
-      })
-    },
+    onProgress: stageTeller(work, 'encode', 94),
   })
   const failure = served.failure()
   if (failure !== undefined) throw failure

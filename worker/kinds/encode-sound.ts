@@ -10,12 +10,11 @@ import { planTranscode } from '../media/command.ts'
 import { freeBytesAt, requireDisk } from '../media/disk.ts'
 import { requireSource } from '../media/gate.ts'
 import { inputLimits, stallMs } from '../media/limits.ts'
-import { remainingS } from '../media/progress.ts'
 import { runFfmpeg } from '../media/run.ts'
 import { soundArguments, soundCpuLimitS } from '../media/shards-command.ts'
 import { inspectPiece } from '../media/shards-inspect.ts'
 import type { KindHandler, Work } from './handler.ts'
-import { type OpenedMedia, parseParams, withMedia } from './parts.ts'
+import { type OpenedMedia, parseParams, stageTeller, withMedia } from './parts.ts'
 
 /** The sound of a long video, as one run over the whole would make it. */
 export const encodeSound: KindHandler = async (work) => {
@@ -41,7 +40,6 @@ const encode = async (
   const plan = planTranscode(source, params, tools.toneMaps)
   if (!plan.audio) throw new WorkerError('NO_AUDIO_STREAM')
   requireDisk((params.audioBitrateKbps * 1000 * source.durationS * 1.2) / 8, await freeBytesAt(scratch), 0)
-  const startMs = nowMs()
   const { damage } = await runFfmpeg(soundArguments(plan, { input: served, output }), {
     tools,
     durationS: source.durationS,
@@ -50,14 +48,7 @@ const encode = async (
     signal,
     nowMs,
     strict: params.onDamage === 'strict',
-    onProgress: (share) => {
-      const etaS = remainingS(share, nowMs() - startMs)
-      work.tell({
-        stage: 'encode',
-        percent: Math.round(share * 94),
-        ...(etaS === undefined ? {} : { etaS }),
-      })
-    },
+    onProgress: stageTeller(work, 'encode', 94),
   })
   const failure = served.failure()
   if (failure !== undefined) throw failure

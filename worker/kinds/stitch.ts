@@ -14,6 +14,7 @@ import { freeBytesAt, outputBytes, requireDisk } from '../media/disk.ts'
 import { type Encoded, type FinishStage, finishTranscode } from '../media/finish.ts'
 import { requireSource } from '../media/gate.ts'
 import { inputLimits, stallMs } from '../media/limits.ts'
+import { remainingS } from '../media/progress.ts'
 import { runFfmpeg } from '../media/run.ts'
 import { shardList, stitchArguments } from '../media/shards-command.ts'
 import { inspectPiece, type PieceStream, shardProblem } from '../media/shards-inspect.ts'
@@ -26,6 +27,7 @@ import { publishTranscode } from './publish-transcode.ts'
 export const stitch: KindHandler = async (work) => {
   const { settings, scratch, signal, nowMs } = work
   const params = parseParams(stitchParamsSchema, settings.params)
+  const tell = stitchTeller(work)
   // What the source is, stands in metadata.json; it is looked at, and not read.
   const { source, plan, tools } = await withMedia(work, async ({ probed, tools }) => {
     const source = requireSource(probed, inputLimits)
@@ -36,7 +38,7 @@ export const stitch: KindHandler = async (work) => {
   const pieces = join(scratch, 'pieces')
   await mkdir(folder)
   await mkdir(pieces)
-  await fetchPieces(work, plan, params, pieces)
+  await fetchPieces(work, plan, params, { folder: pieces, onPiece: (share) => tell('download', share) })
   const sound = await inspectAll(work, plan, params, { pieces, tools })
   const list = join(pieces, 'list.txt')
   await writeFile(
@@ -54,7 +56,7 @@ export const stitch: KindHandler = async (work) => {
     stallMs,
     signal,
     nowMs,
-    onProgress: (share) => tell(work, 'join', share),
+    onProgress: (share) => tell('join', share),
   })
   await rm(pieces, { recursive: true })
   const encoded: Encoded = { ...end, damage: params.damage, source, plan, shards: params.shards.length }
@@ -64,12 +66,12 @@ export const stitch: KindHandler = async (work) => {
     signal,
     nowMs,
     freeBytes: freeBytesAt,
-    onProgress: (stage, share) => tell(work, stage, share),
+    onProgress: tell,
   })
   for (const { name, frames } of transcoded.metadata.renditions)
     if (params.damage === 0 && frames !== params.frames)
       throw new WorkerError('OUTPUT_INVALID', `${name} has ${frames} frames, not ${params.frames}`)
-  return publishTranscode(work, transcoded, (share) => tell(work, 'upload', share))
+  return publishTranscode(work, transcoded, (share) => tell('upload', share))
 }
 
 /** All that was planned by frame numbers would be wrong. */
@@ -81,10 +83,10 @@ const requirePlan = ({ rate, audio }: Plan, { rate: planned, sound }: StitchPara
 const localName = (index: number): string => `shard-${index}.mp4`
 
 const fetchPieces = async (
-  { environment, storage, scratch, signal, ...work }: Work,
+  { environment, storage, scratch, signal }: Work,
   plan: Plan,
   { temporaryPrefix, shards, sound }: StitchParams,
-  folder: string,
+  { folder, onPiece }: { folder: string; onPiece: (share: number) => void },
 ): Promise<void> => {
   const wanted = [
     ...shards.map((shard, index) => ({
@@ -110,7 +112,7 @@ const fetchPieces = async (
     if (got.bytes !== expected || (await checksumOf(path, signal)) !== sha256)
       throw new WorkerError('PIECES_INVALID', `${key} is not what the job that made it reported`)
     done += 1
-    tell(work, 'download', done / wanted.length)
+    onPiece(done / wanted.length)
   })
 }
 
@@ -166,7 +168,13 @@ const stages: Record<'download' | 'join' | FinishStage | 'upload', { from: numbe
   upload: { from: 70, to: 99 },
 }
 
-const tell = (work: Pick<Work, 'tell'>, stage: keyof typeof stages, share: number): void => {
-  const { from, to } = stages[stage]
-  work.tell({ stage, percent: Math.round(from + (to - from) * Math.min(1, Math.max(0, share))) })
+/** Turns stages and shares into what the record is told, with the seconds that are left. Pure but for its clock, which starts here. */
+export const stitchTeller = ({ tell, nowMs }: Pick<Work, 'tell' | 'nowMs'>) => {
+  const startMs = nowMs()
+  return (stage: keyof typeof stages, share: number): void => {
+    const { from, to } = stages[stage]
+    const percent = Math.round(from + (to - from) * Math.min(1, Math.max(0, share)))
+    const etaS = remainingS(percent / 100, nowMs() - startMs)
+    tell({ stage, percent, ...(etaS === undefined ? {} : { etaS }) })
+  }
 }
