@@ -232,7 +232,9 @@ export const settingsSchema = extensible({
     .string()
     .optional()
     .describe('What the job does, as it was accepted; an edit of kind waits for a retry.'),
-  input: inputSchema.optional(),
+  input: extensible(inputSchema.shape)
+    .optional()
+    .describe('What the job works on, with what was found out about it.'),
   output: z.string().describe('Prefix of the outputs in the outputs bucket.'),
   params: z.record(z.string(), z.unknown()).describe('Parameters of the kind, with its defaults.'),
   queue: z.string().describe('The line that the job waits in.'),

@@ -46,11 +46,11 @@ describe('what stands under an id', () => {
   test('members that a later version has added are kept, and break nothing', () => {
     const later = running({
       attempts: running().attempts.map((attempt) => ({ ...attempt, later: 1 })),
-      settings: { ...settings(), later: 2 } as Job['settings'],
+      settings: { ...settings(), later: 2, input: { ...settings().input, later: 3 } } as Job['settings'],
     })
     expect(readStored({ ...later })).toMatchObject({
       is: 'accepted',
-      job: { attempts: [{ later: 1 }], settings: { later: 2 } },
+      job: { attempts: [{ later: 1 }], settings: { later: 2, input: { later: 3 } } },
     })
   })
 
