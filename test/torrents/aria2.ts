@@ -7,11 +7,14 @@ export type Fetched = { exitCode: number | null; output: string; folder: string 
 
 /**
  * Downloads a torrent with aria2, which has nothing in common with what made or seeds it, and leaves as soon as it has everything.
+ * Two clients that call each other at once may both hang up, and choose whom to serve every ten seconds only: it has time.
  * @param below where the folder for what comes is made
+ * @param timeoutS when it gives up, with an exit code
+ * @param signal ends it at once
  */
 export const downloadWithAria2 = async (
   torrent: string,
-  { below, timeoutS = 60, args = [] }: { below: string; timeoutS?: number; args?: readonly string[] },
+  { below, timeoutS = 150, signal }: { below: string; timeoutS?: number; signal?: AbortSignal },
 ): Promise<Fetched> => {
   await mkdir(below, { recursive: true })
   const folder = await mkdtemp(join(below, 'aria2-'))
@@ -32,11 +35,11 @@ export const downloadWithAria2 = async (
       '--summary-interval=0',
       '--file-allocation=none',
       `--stop=${timeoutS}`,
-      ...args,
       torrent,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
+  signal?.addEventListener('abort', () => child.kill(), { once: true })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()))

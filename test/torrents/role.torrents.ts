@@ -20,7 +20,7 @@ import { openTracker, type Tracker } from './tracker.ts'
 // The whole of it, from an upload to a client that has the file: under the names and settings of a stack that seeds, with real
 // processes; and what the seeding task asked of AWS, held against its role.
 
-vi.setConfig({ hookTimeout: 240_000 })
+vi.setConfig({ hookTimeout: 300_000 })
 
 const place = { region: 'us-east-1', accountId: localAccountId }
 const tasks = tasksOf(readStack(variant('dev, seeding')), place)
@@ -62,7 +62,7 @@ beforeAll(async () => {
   await writeFile(join(scratch, 'film.torrent'), torrent)
   await s3.send(new PutObjectCommand({ Bucket: uploads, Key: 'film.torrent', Body: torrent }))
 
-  await submit('seeding', 'seed', { input: { bucket: outputs, key }, params: { duration: 120, ratio: 1 } })
+  await submit('seeding', 'seed', { input: { bucket: outputs, key }, params: { duration: 180, ratio: 1 } })
   // What else a job of this kind can meet: an input of that version, and inputs that are gone.
   const failing = { limits: { attempts: 1 } }
   await submit('version', 'seed', {

@@ -2,13 +2,20 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
 import parseTorrent from 'parse-torrent'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { uploadJobId } from '../../schemas/ids.ts'
+import { manifestSchema } from '../../schemas/manifest.ts'
+import type { MediaTools } from '../../worker/ffmpeg.ts'
 import { clipMaker, npmMediaTools } from '../support/clips.ts'
 import { type Operator, startOperator } from '../support/operator.ts'
-import { until } from '../support/wait.ts'
+import { openLive } from '../support/streams.ts'
 
 // Torrents without anybody asking for one: a rule for uploads, and a rule for what jobs have made. Real worker processes, and events
 // of S3 over SQS.
@@ -23,7 +30,7 @@ const rules = [
   },
   {
     bucket: 'outputs',
-    kinds: ['transcode'],
+    kinds: ['transcode', 'record'],
     prefix: 'results/',
     jobs: [{ kind: 'torrent', params: { webSeedBase } }],
   },
@@ -31,14 +38,18 @@ const rules = [
 
 let operator: Operator
 let scratch: string
+let tools: MediaTools
 let clip: Buffer
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'torrent-'))
-  const tools = await npmMediaTools(scratch)
+  tools = await npmMediaTools(scratch)
   clip = await readFile(await clipMaker(scratch, tools)('short.mp4'))
   const UPLOAD_TRIGGERS = JSON.stringify(rules)
-  const environment = { FFMPEG_PATH: tools.ffmpeg.path, FFPROBE_PATH: tools.ffprobe.path, UPLOAD_TRIGGERS }
+  const environment = {
+    ...{ FFMPEG_PATH: tools.ffmpeg.path, FFPROBE_PATH: tools.ffprobe.path },
+    ...{ PRIVATE_SOURCES: '127.0.0.1', UPLOAD_TRIGGERS },
+  }
   operator = await startOperator({ MAX_VCPU: '100', UPLOAD_TRIGGERS }, { environment })
 })
 afterAll(async () => {
@@ -68,9 +79,9 @@ const torrentOf = async (jobId: string) => {
   const keys = await keysBelow(`results/${jobId}/`)
   return parseTorrent(await output(keys.find((key) => key.endsWith('.torrent')) ?? ''))
 }
-const jobs = async (kind: string): Promise<{ jobId: string; phase: string }[]> => {
+const jobs = async (kind: string): Promise<{ jobId: string }[]> => {
   const answer = await fetch(`${operator.controller.url}/jobs?limit=1000`)
-  const { jobs: all } = (await answer.json()) as { jobs: { jobId: string; kind: string; phase: string }[] }
+  const { jobs: all } = (await answer.json()) as { jobs: { jobId: string; kind: string }[] }
   return all.filter((job) => job.kind === kind)
 }
 
@@ -100,43 +111,69 @@ test('an upload that a rule is about becomes a torrent', async () => {
   )
 })
 
+/** Of a live stream, for four seconds. */
+const record = async (): Promise<string> => {
+  const live = await openLive(tools)
+  try {
+    const body = JSON.stringify({
+      url: live.url,
+      spec: { params: { maxDuration: 4, segmentSeconds: 2 } },
+    })
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${operator.controller.url}/jobs`, { method: 'POST', headers, body })
+    const { jobId } = (await answer.json()) as { jobId: string }
+    await operator.phase(jobId, 'Succeeded', undefined, 60_000)
+    return jobId
+  } finally {
+    await live.close()
+  }
+}
+const transcode = async (): Promise<string> => {
+  const jobId = await put('transcode', 'transcode/film.mp4', clip)
+  await operator.phase(jobId, 'Succeeded', undefined, 90_000)
+  return jobId
+}
+/** The job that the rule for outputs makes of a job's manifest. */
+const torrentJobOf = async (jobId: string): Promise<string> => {
+  const key = `results/${jobId}/manifest.json`
+  const { ETag: etag } = await operator.aws
+    .clients()
+    .s3.send(new HeadObjectCommand({ Bucket: 'outputs', Key: key }))
+  return uploadJobId('torrent', 'outputs', key, etag ?? '')
+}
+
 describe('what a job has made', () => {
-  let transcoded: string
-  let torrentJob: string
+  const torrentJobs: string[] = []
 
-  beforeAll(async () => {
-    transcoded = await put('transcode', 'transcode/film.mp4', clip)
-    await operator.phase(transcoded, 'Succeeded', undefined, 90_000)
-    await until(
-      'the torrent of it',
-      async () =>
-        (await jobs('torrent')).some(
-          ({ jobId, phase }) => jobId.startsWith('torrent-manifest-') && phase === 'Succeeded',
-        ),
-      60_000,
-    )
-    torrentJob =
-      (await jobs('torrent')).find(({ jobId }) => jobId.startsWith('torrent-manifest-'))?.jobId ?? ''
-  })
-
-  test('becomes one torrent of all its files, with the folder as its web seed', async () => {
-    const { files } = JSON.parse((await output(`results/${transcoded}/manifest.json`)).toString()) as {
-      files: { key: string; bytes: number }[]
-    }
-    const torrent = await torrentOf(torrentJob)
-    expect(torrent.name).toBe(transcoded)
-    expect(torrent.urlList).toEqual(['https://cdn.example.com/results/'])
-    expect(new Map(torrent.files.map(({ path, length }) => [`results/${path}`, length]))).toEqual(
-      new Map(files.map(({ key, bytes }) => [key, bytes])),
-    )
-  })
+  test.each([
+    ['a transcoded upload', transcode, 'master.m3u8'],
+    ['a recording', record, 'index.m3u8'],
+  ])(
+    '%s becomes one torrent of all its files, with the folder as its web seed',
+    async (_what, make, one) => {
+      const made = await make()
+      const torrentJob = await torrentJobOf(made)
+      torrentJobs.push(torrentJob)
+      await operator.phase(torrentJob, 'Succeeded', undefined, 60_000)
+      const { files } = manifestSchema.parse(
+        JSON.parse((await output(`results/${made}/manifest.json`)).toString()),
+      )
+      expect(files.map(({ key }) => key)).toContain(`results/${made}/${one}`)
+      const torrent = await torrentOf(torrentJob)
+      expect(torrent.name).toBe(made)
+      expect(torrent.urlList).toEqual(['https://cdn.example.com/results/'])
+      expect(new Map(torrent.files.map(({ path, length }) => [`results/${path}`, length]))).toEqual(
+        new Map(files.map(({ key, bytes }) => [key, bytes])),
+      )
+    },
+  )
 
   test('and the torrent, which has a manifest, too, starts nothing', async () => {
     // The message about it is behind all others by the time that another upload has become a job.
     const later = await put('torrent', 'public/later.bin', randomBytes(1000))
     await operator.phase(later, 'Succeeded', undefined, 60_000)
     const all = (await jobs('torrent')).map(({ jobId }) => jobId)
-    expect(all.filter((jobId) => jobId.startsWith('torrent-manifest-'))).toEqual([torrentJob])
+    expect(all.filter((jobId) => jobId.startsWith('torrent-manifest-')).sort()).toEqual(torrentJobs.sort())
   })
 })
 

@@ -6,6 +6,7 @@ import { uploadJobId } from '../../../schemas/ids.ts'
 import { openS3Client } from '../../../worker/clients.ts'
 import type { MediaTools } from '../../../worker/ffmpeg.ts'
 import { openStorage } from '../../../worker/storage.ts'
+import type { StoredJob } from '../../support/operator.ts'
 import { openLive } from '../../support/streams.ts'
 import { revisionWithoutImage, shellFamily, until, type World } from './world.ts'
 
@@ -250,9 +251,14 @@ export async function transcripts(world: World, clip: string, sixChannels: strin
   await world.phase('beside-nothing', 'Failed')
   await world.aws.control('POST', '/transcribe/faults', { kind: 'slowJob', count: 1, delayMs: 300_000 })
   const long = await upload('subtitles/long.mp4', sixChannels)
-  await world.phase(long, 'Running', ({ pipeline }) => pipeline?.steps[1]?.children[0]?.state === 'put')
+  const transcription = ({ pipeline }: StoredJob) => pipeline?.steps[1]?.children[0]
+  const { jobId = '' } =
+    transcription(await world.phase(long, 'Running', (job) => transcription(job)?.state === 'put')) ?? {}
   await until('Transcribe to listen', () =>
-    world.recorders.controller.calls.some(({ operation }) => operation === 'Transcribe.GetTranscriptionJob'),
+    world.recorders.controller.calls.some(
+      // Of this transcription: others have been asked about before, and what has not begun is not deleted.
+      ({ operation, body }) => operation === 'Transcribe.GetTranscriptionJob' && body.includes(`.${jobId}.`),
+    ),
   )
   await world.call('POST', `/jobs/${long}/cancel`)
   await world.phase(long, 'Cancelled')
