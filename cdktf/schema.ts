@@ -213,9 +213,5 @@ function settingIssues(settings: Config['settings']) {
   const checked = configurationSchema.safeParse(given)
   return checked.success
     ? []
-    : checked.error.issues.map((issue) => ({
-        code: 'custom' as const,
-        path: ['settings', ...issue.path],
-        message: issue.message,
-      }))
+    : checked.error.issues.map((issue) => ({ ...issue, path: ['settings', ...issue.path] }))
 }

@@ -14,15 +14,25 @@ const fieldName = (path: readonly PropertyKey[]): string =>
     '',
   ) || '(whole)'
 
-/** Own properties only: what stands at `at` of a byte array would otherwise be a function. */
+/**
+ * Own properties only: what stands at `at` of a byte array would otherwise be a function. A text that has parts was read as
+ * JSON.
+ */
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>(
-    (inner, part) =>
-      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, part)
-        ? (inner as Record<PropertyKey, unknown>)[part]
-        : undefined,
-    value,
-  )
+  path.reduce<unknown>((outer, part) => {
+    const inner = typeof outer === 'string' ? fromJson(outer) : outer
+    return typeof inner === 'object' && inner !== null && Object.hasOwn(inner, part)
+      ? (inner as Record<PropertyKey, unknown>)[part]
+      : undefined
+  }, value)
+
+const fromJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
 
 /** A presigned URL is a credential, so its query never reaches a message or a log. */
 export const maskSecrets = (text: string): string =>
@@ -35,7 +45,7 @@ export const maskSecrets = (text: string): string =>
 
 const shown = (value: unknown, field: string): string => {
   if (secretName.test(field) && value !== undefined) return '***'
-  const text = value === undefined ? 'nothing' : JSON.stringify(value)
+  const text = value === undefined ? 'nothing' : jsonOf(value)
   const masked = maskSecrets(
     // What stands in the query of an address that somebody gave us may be anything.
     (/(^|\.)url$/.test(field) ? text.replace(/\?[^"]*/g, '?***') : text).replace(
@@ -44,6 +54,15 @@ const shown = (value: unknown, field: string): string => {
     ),
   )
   return masked.length > valueCharacters ? `${masked.slice(0, valueCharacters)}...` : masked
+}
+
+/** A body of a mebibyte may be deeper than the stack. */
+const jsonOf = (value: unknown): string => {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return 'a value too deep to show'
+  }
 }
 
 /** Every problem zod found, in its order. `value` is what was parsed; the text of it is cut and secrets are masked. */
@@ -62,16 +81,54 @@ export const problemsOf = (
     return [at(issue.path, ruleOf(issue, valueAt(value, issue.path)))]
   })
 
-/** zod's own words for the commonest mistakes speak of types and undefined, which are no words for people. */
+/** zod's own words speak of types, undefined and >=, which are no words for people; words of our own stay as they are. */
 function ruleOf(issue: z.core.$ZodIssue, value: unknown): string {
-  if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) return issue.message
-  const expected = nouns[issue.expected] ?? issue.expected
-  return value === undefined ? `must be given: ${expected}` : `must be ${expected}`
+  if (!/^(Invalid|Too) /.test(issue.message)) return issue.message
+  switch (issue.code) {
+    case 'invalid_type': {
+      const expected = nouns[issue.expected] ?? issue.expected
+      return value === undefined ? `must be given: ${expected}` : `must be ${expected}`
+    }
+    case 'invalid_value':
+      return `must be ${issue.values.length === 1 ? '' : 'one of: '}${issue.values.map(String).join(', ')}`
+    case 'too_small':
+      if (issue.minimum === 1 && unitOf(issue) !== undefined) return 'must not be empty'
+      return `must be ${bound(issue, 'at least', 'more than')} ${amount(issue.minimum, unitOf(issue))}`
+    case 'too_big':
+      return `must be ${bound(issue, 'at most', 'less than')} ${amount(issue.maximum, unitOf(issue))}`
+    case 'invalid_key':
+      return issue.issues.map((inner) => `its name ${ruleOf(inner, '')}`).join('; ')
+    default:
+      return issue.message.replace(/^Invalid \w+: (?=must )/, '')
+  }
+}
+
+const bound = (
+  { exact = false, inclusive = true }: { exact?: boolean; inclusive?: boolean },
+  including: string,
+  excluding: string,
+): string => {
+  if (exact) return 'exactly'
+  return inclusive ? including : excluding
+}
+
+const unitOf = ({ origin }: { origin: string }): Unit | undefined => units[origin]
+
+const amount = (count: number | bigint, unit: Unit | undefined): string => {
+  if (unit === undefined) return String(count)
+  return `${count} ${Number(count) === 1 ? unit.one : unit.many}`
+}
+
+type Unit = { one: string; many: string }
+const units: Record<string, Unit> = {
+  string: { one: 'character', many: 'characters' },
+  array: { one: 'entry', many: 'entries' },
 }
 
 const nouns: Record<string, string> = {
   string: 'a text',
   number: 'a number',
+  int: 'a whole number',
   boolean: 'true or false',
   array: 'a list',
   object: 'a map',

@@ -25,8 +25,8 @@ const jobSchema = z
   .superRefine(({ kind, params }, context) => {
     if (!isUploadKind(kind)) return
     const parsed = kinds[kind].params.safeParse(params ?? {})
-    for (const { path, message } of parsed.error?.issues ?? [])
-      context.addIssue({ code: 'custom', path: ['params', ...path], message })
+    for (const issue of parsed.error?.issues ?? [])
+      context.addIssue({ ...issue, path: ['params', ...issue.path] })
   })
 
 const bytes = z.number().int().min(0).optional()
@@ -75,6 +75,8 @@ export const triggerSchema = z
       context.addIssue({ code: 'custom', path, message })
     if (bucket === 'uploads') {
       if (ofKinds !== undefined) say(['kinds'], 'must only stand in a rule with bucket outputs')
+      if (minBytes !== undefined && maxBytes !== undefined && maxBytes < minBytes)
+        say(['maxBytes'], `must not be below minBytes (${minBytes}): no upload would fit`)
       return
     }
     if (ofKinds === undefined) say(['kinds'], 'must name the kinds of jobs whose outputs are meant')

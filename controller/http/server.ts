@@ -11,6 +11,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { ControllerError } from '../errors.ts'
 import { refuseForeignPages, requireToken } from './access.ts'
 import type { Api } from './api.ts'
+import { acceptJsonOnly } from './body.ts'
 import { answerBrokenHttp, answerError, answerNotFound } from './failures.ts'
 import { sendSafeHeaders } from './headers.ts'
 import { openapiRoute, useSchemas } from './openapi.ts'
@@ -90,16 +91,6 @@ type Plugin = FastifyPluginAsync<FastifyPluginOptions, RawServerDefault, ZodType
 const quiet = (log: HttpPorts['log']): FastifyBaseLogger => {
   const level = log.isLevelEnabled('warn') ? 'warn' : log.level
   return log.child({ part: 'http' }, { level })
-}
-
-/** One content type, so that a form of a foreign page can send nothing; an empty body is none, whatever its type says. */
-function acceptJsonOnly(app: Api): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') return done(null, undefined)
-    void parse(request, String(body), done)
-  })
 }
 
 function limitRequests(app: Api, max: number): void {

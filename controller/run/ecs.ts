@@ -110,7 +110,12 @@ export function createEcsRunner(
       const isFresh = known !== undefined && nowMs() - known.atMs < templateMaxAgeMs
       const found = isFresh ? known.found : await lookUp(taskDefinition, container)
       if (!isFresh) templates.set(key, { found, atMs: nowMs() })
-      return check === 'images' ? await withImages(found, images) : found.template
+      if (check !== 'images') return found.template
+      // Whoever is told that an image is missing registers another revision and tries again at once.
+      return await withImages(found, images).catch((error: unknown) => {
+        templates.delete(key)
+        throw error
+      })
     },
   }
 

@@ -11,7 +11,9 @@ export const containerParamsSchema = z
       .describe('Your task definition; without a revision the newest at launch time, kept in the ledger.'),
     container: z
       .string()
-      .regex(/^[A-Za-z0-9_-]{1,255}$/)
+      .regex(/^[A-Za-z0-9_-]{1,255}$/, {
+        error: 'must be the name of a container: 1 to 255 letters, digits, _ and -',
+      })
       .optional()
       .describe(
         'Container that command and environment go to. Default: the first one of the task definition.',
@@ -23,7 +25,12 @@ export const containerParamsSchema = z
       .optional()
       .describe('Replaces the command of the image.'),
     environment: z
-      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string().max(2000))
+      .record(
+        z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, {
+          error: 'must be 1 to 128 letters, digits and _, not starting with a digit',
+        }),
+        z.string().max(2000),
+      )
       .refine((environment) => Object.keys(environment).length <= 50, {
         error: 'must be at most 50 variables',
       })

@@ -102,6 +102,21 @@ describe('the images of a task definition', () => {
     expect(await runner.template('worker', undefined, 'images')).toMatchObject({ imageDigest: 'sha256:main' })
   })
 
+  test('that are not there: the next revision, which names another one, is seen at once', async () => {
+    let [revision, image] = [1, 'mistyped']
+    const described = { family: 'worker', status: 'ACTIVE' }
+    const ecs = {
+      send: async () => ({
+        taskDefinition: { ...described, revision, containerDefinitions: [{ name: 'main', image }] },
+      }),
+    } as unknown as Ecs
+    const look = async (of: string): Promise<ImageSeen> => (of === 'mistyped' ? missing : { is: 'unknown' })
+    const runner = createEcsRunner(ecs, 'jobs', () => 0, { look })
+    await expect(runner.template('worker', undefined, 'images')).rejects.toThrow('register a revision')
+    ;[revision, image] = [2, 'main-image']
+    expect(await runner.template('worker', undefined, 'images')).toMatchObject({ taskDefinition: 'worker:2' })
+  })
+
   test('are looked at for every launch, although the task definition is not', async () => {
     const { runner, looked } = runnerOf({})
     for (const _launch of [1, 2]) await runner.template('worker', undefined, 'images')

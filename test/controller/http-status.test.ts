@@ -134,11 +134,37 @@ describe('errors', () => {
     })
   })
 
-  test('a body that means to change every object', async () => {
-    expect(await http.post('/jobs', '{"kind":"transcode","__proto__":{"a":1}}')).toMatchObject({
+  test.for([
+    ['{"kind":"transcode","__proto__":{"a":1}}', '__proto__'],
+    ['{"kind":"transcode","spec":{"labels":{"__proto__":"x"}}}', 'spec.labels.__proto__'],
+    [
+      '{"spec":{"params":{"list":[0,{"constructor":{"prototype":null}}]}}}',
+      'spec.params.list[1].constructor.prototype',
+    ],
+  ] as const)('a body that means to change every object: %s', async ([body, field]) => {
+    expect(await http.post('/jobs', body)).toMatchObject({
       status: 400,
-      body: { code: 'BODY_INVALID' },
+      body: {
+        code: 'REQUEST_INVALID',
+        problems: [{ field, value: '***', rule: 'no field may have this name' }],
+      },
     })
+  })
+
+  test('a body that means to change every object in its depths: the end of the name is said', async () => {
+    const levels = 50_000
+    const body = `${'{"a":'.repeat(levels)}{"__proto__":1}${'}'.repeat(levels)}`
+    expect(await http.post('/jobs', body)).toMatchObject({
+      status: 400,
+      body: { problems: [{ field: expect.stringMatching(/^\.\.\.[a.]{190}.*\.__proto__$/) }] },
+    })
+  })
+
+  test.each(['unknown', 'spec', 'labels'])('a field that is deeper than a stack: %s', async (name) => {
+    const levels = 50_000
+    const body = `{"kind":"transcode","${name}":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}`
+    const { status, body: said } = await http.post('/jobs', body)
+    expect([status, JSON.stringify(said)]).toEqual([400, expect.stringContaining(name)])
   })
 
   test('a body of more than a mebibyte', async () => {

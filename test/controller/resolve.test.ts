@@ -287,6 +287,18 @@ describe('the field is named', () => {
       /^spec\.params\.image: "x" is not/,
     ],
     [
+      'a variable with a name that none has',
+      'container',
+      { params: { ...params, environment: { '1A': 'x' } } },
+      /^spec\.params\.environment\.1A: "x" is not allowed: its name must be 1 to 128 letters, digits and _, not starting with a digit$/,
+    ],
+    [
+      'a container with a name that none has',
+      'container',
+      { params: { ...params, container: 'a b' } },
+      /^spec\.params\.container: "a b" is not allowed: must be the name of a container: 1 to 255 letters, digits, _ and -$/,
+    ],
+    [
       'a parameter of another type',
       'container',
       { params: { taskDefinition: 7 } },

@@ -6,6 +6,7 @@ import {
   uploadCommands,
   withHead,
 } from '../../controller/intake/uploads.ts'
+import { problemsOf, sentenceOf } from '../../schemas/problems.ts'
 import { triggersSchema } from '../../schemas/triggers.ts'
 
 const talk: Upload = {
@@ -162,10 +163,29 @@ describe('rules that cannot be', () => {
       /others may still need it/,
     ],
     ['a kind twice', [{ jobs: [{ kind: 'transcode' }, { kind: 'transcode' }] }], /a kind twice/],
+    [
+      'sizes that nothing has',
+      [{ minBytes: 10, maxBytes: 5, jobs: [] }],
+      /must not be below minBytes \(10\): no upload would fit/,
+    ],
     ['an unknown field', [{ jobs: [], sufix: '.mp4' }], /sufix/],
   ])('%s', (_name, given, expected) => {
     const parsed = triggersSchema.safeParse(given)
     expect(parsed.success).toBe(false)
     expect(JSON.stringify(parsed.error?.issues)).toMatch(expected)
+  })
+
+  test('parameters that the kind refuses, in the words of a record', () => {
+    const given = [{ jobs: [{ kind: 'subtitles', params: { maxSpeakers: 1, speed: 2 } }] }]
+    const { error } = triggersSchema.safeParse(given)
+    expect(error && problemsOf(error, given).map(sentenceOf)).toEqual([
+      '[0].jobs[0].params.maxSpeakers: 1 is not allowed: must be at least 2',
+      '[0].jobs[0].params.speed: 2 is not allowed: there is no such field',
+    ])
+  })
+
+  test('one size only is fine', () => {
+    const given = [{ minBytes: 5, maxBytes: 5, jobs: [] }]
+    expect(triggersSchema.safeParse(given).success).toBe(true)
   })
 })

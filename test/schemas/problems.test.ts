@@ -57,7 +57,50 @@ describe('a sentence names the field, the value and the rule', () => {
   })
 })
 
+describe('a rule is said in words for people, whatever zod says', () => {
+  const choice = z.enum(['mp3', 'flac'])
+  const named = z.record(z.string().regex(/^[A-Z]+$/, { error: 'must be capitals' }), z.string())
+  test.each<[string, z.ZodType, unknown, string]>([
+    ['a number below its least', z.number().min(32), -5, 'must be at least 32'],
+    ['a number above its most', z.number().max(9.5), 10, 'must be at most 9.5'],
+    ['a number that must be above', z.number().positive(), 0, 'must be more than 0'],
+    ['a number that must be below', z.number().lt(1), 1, 'must be less than 1'],
+    ['a fraction', z.number().int(), 128.5, 'must be a whole number'],
+    ['a number between the steps', z.number().multipleOf(4), 6, 'must be a multiple of 4'],
+    ['an empty text', z.string().min(1), '', 'must not be empty'],
+    ['a text too short', z.string().min(3), 'ab', 'must be at least 3 characters'],
+    ['a text too long', z.string().max(1), 'ab', 'must be at most 1 character'],
+    ['a text of another length', z.string().length(2), 'abc', 'must be exactly 2 characters'],
+    ['a text of another form', z.string().regex(/^a$/), 'b', 'must match pattern /^a$/'],
+    ['an empty list', z.array(z.string()).min(1), [], 'must not be empty'],
+    ['a list too short', z.array(z.string()).min(2), ['a'], 'must be at least 2 entries'],
+    ['a list too long', z.array(z.number()).max(5), [1, 2, 3, 4, 5, 6], 'must be at most 5 entries'],
+    ['no choice', choice, 'MP3', 'must be one of: mp3, flac'],
+    ['no choice at all', choice, undefined, 'must be one of: mp3, flac'],
+    ['no choice among numbers', z.literal([16, 24]), 32, 'must be one of: 16, 24'],
+    ['the only choice', z.literal('mp3'), 'flac', 'must be mp3'],
+    ['a field with a name that it must not have', named, { a: 'x' }, 'its name must be capitals'],
+    ['words of our own', z.number().max(9, { error: 'is too much' }), 10, 'is too much'],
+  ])('%s', (_name, of, value, rule) => {
+    const parsed = of.safeParse(value)
+    expect(parsed.success ? [] : problemsOf(parsed.error, value).map((problem) => problem.rule)).toEqual([
+      rule,
+    ])
+  })
+})
+
 describe('a value', () => {
+  test('inside of a text that was read as JSON is shown', () => {
+    const json = z.string().transform((text) => JSON.parse(text) as unknown)
+    const settings = { QUEUES: '{"batch":{"maxRunning":-1}}' }
+    const parsed = z
+      .object({ QUEUES: json.pipe(z.record(z.string(), z.object({ maxRunning: z.number().min(0) }))) })
+      .safeParse(settings)
+    expect(parsed.success ? [] : problemsOf(parsed.error, settings).map(sentenceOf)).toEqual([
+      'QUEUES.batch.maxRunning: -1 is not allowed: must be at least 0',
+    ])
+  })
+
   test('is cut at 100 characters', () => {
     expect(sentences({ text: 'x'.repeat(300) })[0]).toBe(
       `text: "${'x'.repeat(99)}... is not allowed: is too long`,

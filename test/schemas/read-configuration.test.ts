@@ -55,6 +55,12 @@ describe('what is refused', () => {
       {},
       ['FARGATE_PRICES.arm64.vcpuHour', 'must not be below 0'],
     ],
+    [
+      'a rule for uploads whose sizes nothing has',
+      { UPLOAD_TRIGGERS: '[{"minBytes": 10, "maxBytes": 5, "jobs": []}]' },
+      {},
+      ['UPLOAD_TRIGGERS[0].maxBytes: 5 is not allowed: must not be below minBytes (10)'],
+    ],
     ['a value in .env', {}, { LOG_LEVEL: 'loud' }, ['LOG_LEVEL: "loud"']],
     ['an unknown name in .env', {}, { WORKERS: '3' }, ['WORKERS', '.env', 'does not exist']],
     ['a slip in .env', {}, { MAX_VCPUS: '3' }, ['MAX_VCPUS', 'did you mean MAX_VCPU?']],
