@@ -10,11 +10,19 @@ const parsed = (text: string): URL | undefined => (URL.canParse(text) ? new URL(
 
 const hasCredentials = ({ username, password }: URL): boolean => username !== '' || password !== ''
 
+/** What stands in a torrent is what clients ask for; they tidy nothing up, as the parser above does. */
+const isWrittenAsAsked = (text: string): boolean => /^[a-z]+:\/\/[!-[\]-~]+$/i.test(text)
+
+const notWrittenAsAsked = {
+  error: 'must be scheme://... and percent-encoded: no spaces, no backslash, ASCII only',
+}
+
 export const trackerSchema = url
   .refine((text) => ['http:', 'https:', 'udp:', 'wss:'].includes(parsed(text)?.protocol ?? ''), {
     error: 'must be the announce URL of a tracker: http, https, udp or wss',
   })
   .refine((text) => (parsed(text)?.hostname ?? 'x') !== '', { error: 'must name a host' })
+  .refine(isWrittenAsAsked, notWrittenAsAsked)
 
 /** Groups of trackers in the order in which clients try them (BEP 12); a tracker that stands alone is a tier of its own. */
 export const trackersSchema = z
@@ -26,9 +34,9 @@ export const trackersSchema = z
   )
   .max(20, { error: 'must be at most 20' })
 
-/** What presigned URLs of S3, CloudFront and others are known by. */
+/** What presigned URLs of S3, CloudFront and others are known by, also when they were copied from the source of a page (&amp;). */
 const signatures =
-  /^(x-(amz|goog|ms)-.*|signature|sig|expires|policy|key-pair-id|awsaccesskeyid|googleaccessid)$/i
+  /^(amp;)?(x-(amz|goog|ms|oss|obs|cos)-.*|(q-)?signature|sig|expires|policy|key-pair-id|(aws|oss)accesskeyid|googleaccessid|hdnea)$/i
 
 const isPresigned = ({ searchParams }: URL): boolean =>
   [...searchParams.keys()].some((name) => signatures.test(name))
@@ -47,12 +55,13 @@ const webAddress = url
   .refine((text) => !text.includes('#'), { error: 'must have no #: clients do not send it' })
 
 /** Where clients get the data by HTTP (BEP 19). */
-export const webSeedSchema = webAddress
+export const webSeedSchema = webAddress.refine(isWrittenAsAsked, notWrittenAsAsked)
 
 /** What the percent-encoded key is appended to. */
 export const webSeedBaseSchema = webAddress
   .refine((text) => !text.includes('?'), { error: 'must have no query: the key is appended' })
   .refine((text) => text.endsWith('/'), { error: 'must end in /: the key is appended' })
+  .refine(isWrittenAsAsked, notWrittenAsAsked)
 
 export const torrentInfoSchema = z
   .object({

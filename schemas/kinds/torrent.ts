@@ -9,19 +9,19 @@ export const torrentParamsSchema = z
     trackers: trackersSchema
       .default([])
       .describe(
-        'Announce URLs (http, https, udp, wss), in the order in which they are tried; or a list of lists, as tiers. None: peers find each other by DHT or web seed only.',
+        'Announce URLs (http, https, udp, wss), in the order in which they are tried; or a list of lists, as tiers. Percent-encoded. None: peers find each other by DHT or web seed only.',
       ),
     webSeeds: z
       .array(webSeedSchema)
       .max(20, { error: 'must be at most 20' })
       .default([])
       .describe(
-        'Addresses of the data itself (BEP 19): a public object, or CloudFront. Never presigned. For a recording they end in / and its folder follows.',
+        'Addresses of the data itself (BEP 19): a public object, or CloudFront. Percent-encoded, never presigned. For a recording they end in / and its folder follows.',
       ),
     webSeedBase: webSeedBaseSchema
       .optional()
       .describe(
-        'What the percent-encoded key is appended to for one more web seed, so that a rule can say it for every object: https://cdn.example.com/.',
+        'What the percent-encoded key is appended to for one more web seed, so that a rule can say it for every object: https://cdn.example.com/. It is percent-encoded itself.',
       ),
     checkWebSeeds: z
       .boolean()

@@ -4,9 +4,11 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import type { Work } from '../../worker/kinds/handler.ts'
 import { seed } from '../../worker/kinds/seed.ts'
 import { torrent } from '../../worker/kinds/torrent.ts'
+import { bencode } from '../../worker/torrent/bencode.ts'
 import { readTorrent } from '../../worker/torrent/metainfo.ts'
 import { until } from '../support/wait.ts'
 import { type Handling, openHandling } from '../worker/handling.ts'
@@ -55,24 +57,53 @@ const make = async (key: string, params: Record<string, unknown> = {}, bytes = 3
   return { key: made, file, infohash: String(result.infohash), content }
 }
 
+/** The torrent of what a job has made: files of these names in a folder. */
+const makeFolder = async (folder: string, names: readonly string[]) => {
+  const parts = names.map((name) => ({ name, content: randomBytes(300_000) }))
+  for (const { name, content } of parts) await handling.putOutput(folder + name, content)
+  const manifest = {
+    ...{ schemaVersion: 1, jobId: 'rec', kind: 'record', fence: 'f/1/1', finishedAt: '2026-11-22T10:00:00Z' },
+    files: parts.map(({ name, content }) => ({
+      ...{ key: folder + name, bytes: content.length, sha256: sha256(content) },
+      ...{ contentType: 'video/mp2t', role: 'segment' },
+    })),
+  }
+  const input = await handling.putOutput(`${folder}manifest.json`, JSON.stringify(manifest))
+  const { files } = await handling.handle(torrent, { input, params: { trackers: [tracker.url] } })
+  return { key: files.find(({ role }) => role === 'torrent')?.key ?? '', parts }
+}
+
+/** Whatever becomes of a test, what it has started ends with it. */
 const start = (
   key: string,
   params: Record<string, unknown>,
-  more: { signal?: AbortSignal; told?: { stage: string; percent?: number; etaS?: number }[] } = {},
-) =>
-  handling.handle(seed, {
+  more: {
+    signal?: AbortSignal
+    told?: { stage: string; percent?: number; etaS?: number }[]
+    environment?: Partial<Work['environment']>
+  } = {},
+) => {
+  const testOver = new AbortController()
+  const seeding = handling.handle(seed, {
     input: { bucket: handling.outputs, key },
     params,
-    environment,
-    ...(more.signal === undefined ? {} : { signal: more.signal }),
+    environment: { ...environment, ...more.environment },
+    signal: AbortSignal.any([testOver.signal, ...(more.signal === undefined ? [] : [more.signal])]),
     tell: (status) => more.told?.push(status),
   })
+  onTestFinished(async () => {
+    testOver.abort(new Error('the test is over'))
+    await seeding.catch(() => undefined)
+  })
+  return seeding
+}
 
+/** A daemon that found no tracker asks again after 20 s. */
 const announced = (event: string) =>
   until(
     `the tracker to hear ${event}`,
     () => tracker.announcements.find((one) => one.event === event && one.userAgent.includes('Transmission')),
-    20_000,
+    60_000,
   )
 
 type Daemon = { pid: number; configFolder: string; variables: string[] }
@@ -156,24 +187,7 @@ describe('a seed job', () => {
   })
 
   test('gives all files of a folder', async () => {
-    const parts = ['a.m3u8', 'live/0.ts'].map((name) => ({ name, content: randomBytes(300_000) }))
-    for (const { name, content } of parts) await handling.putOutput(`results/rec/${name}`, content)
-    const manifest = {
-      ...{
-        schemaVersion: 1,
-        jobId: 'rec',
-        kind: 'record',
-        fence: 'f/1/1',
-        finishedAt: '2026-11-22T10:00:00Z',
-      },
-      files: parts.map(({ name, content }) => ({
-        ...{ key: `results/rec/${name}`, bytes: content.length, sha256: sha256(content) },
-        ...{ contentType: 'video/mp2t', role: 'segment' },
-      })),
-    }
-    const input = await handling.putOutput('results/rec/manifest.json', JSON.stringify(manifest))
-    const { files } = await handling.handle(torrent, { input, params: { trackers: [tracker.url] } })
-    const key = files.find(({ role }) => role === 'torrent')?.key ?? ''
+    const { key, parts } = await makeFolder('results/rec/', ['a.m3u8', 'live/0.ts'])
     const file = join(scratch, 'rec.torrent')
     await writeFile(file, (await handling.workshop.output(key)).content)
     const seeding = start(key, { duration: 180, ratio: 1 })
@@ -183,6 +197,40 @@ describe('a seed job', () => {
     for (const { name, content } of parts)
       expect(sha256(await readFile(join(folder, 'rec', name)))).toBe(sha256(content))
     expect((await seeding).result).toMatchObject({ endedBy: 'ratio' })
+  })
+
+  const namesOfOthers = ['why?.wav', 'a"b".wav', 'CON', 'trailing.', ' leading.wav', 'disc: 1/<x>|*.wav']
+
+  test.each([
+    ['an object', async () => (await make('public/Interview: part 1.wav')).key],
+    ['a folder', async () => (await makeFolder('results/set: 1/', namesOfOthers)).key],
+  ])('seeds %s whose names other systems could not store', async (_says, made) => {
+    const { result } = await start(await made(), { duration: 2 })
+    expect(result).toMatchObject({ endedBy: 'duration' })
+    expect(tracker.announcements.find(({ event }) => event === 'started')).toMatchObject({ left: 0 })
+  })
+
+  test('seeds a torrent of others with padding between its files, which lies nowhere', async () => {
+    const files = ['a', 'b', 'c'].map((name) => ({ name, content: randomBytes(1000) }))
+    for (const { name, content } of files) await handling.putOutput(`padded/${name}`, content)
+    const gap = Buffer.alloc(16_384 - 1000)
+    const bytes = bencode({
+      announce: tracker.url,
+      info: {
+        ...{ name: 'padded', 'piece length': 16_384 },
+        files: files.flatMap(({ name, content }) => [
+          { length: content.length, path: [name] },
+          { length: gap.length, path: ['.pad', String(gap.length)], attr: 'p' },
+        ]),
+        pieces: Buffer.concat(
+          files.map(({ content }) => createHash('sha1').update(content).update(gap).digest()),
+        ),
+      },
+    })
+    await handling.putOutput('padded/x.torrent', bytes)
+    const data = { bucket: handling.outputs, key: 'padded/manifest.json' }
+    const { result } = await start('padded/x.torrent', { duration: 2, data })
+    expect(result).toMatchObject({ endedBy: 'duration' })
   })
 
   test('that is cancelled says goodbye to the tracker and leaves no process', async () => {
@@ -325,15 +373,9 @@ test('a tracker that leads inside by a redirect is not followed', async () => {
 
 test('peers inside of a network are not let in, but where the operator opened it', async () => {
   const { key, file } = await make('named.bin')
-  const seeding = handling.handle(seed, {
-    input: { bucket: handling.outputs, key },
-    params: { duration: 25 },
-    // The tracker is opened by its port, and peers are not: the other tests open all of that address.
-    environment: {
-      ...environment,
-      PRIVATE_SOURCES: [{ network: '127.0.0.1', prefix: 32, port: Number(new URL(tracker.url).port) }],
-    },
-  })
+  // The tracker is opened by its port, and peers are not: the other tests open all of that address.
+  const trackerOnly = [{ network: '127.0.0.1', prefix: 32, port: Number(new URL(tracker.url).port) }]
+  const seeding = start(key, { duration: 25 }, { environment: { PRIVATE_SOURCES: trackerOnly } })
   await announced('started')
   const { exitCode } = await downloadWithAria2(file, { below: scratch, timeoutS: 20 })
   expect(exitCode).not.toBe(0)

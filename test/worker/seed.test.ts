@@ -9,6 +9,7 @@ import { torrent } from '../../worker/kinds/torrent.ts'
 import { openGuard } from '../../worker/net/guard.ts'
 import { checkWebSeeds } from '../../worker/torrent/check-web-seeds.ts'
 import { encodeTorrent } from '../../worker/torrent/metainfo.ts'
+import { placesOf } from '../../worker/torrent/places.ts'
 import { endOf, goalOf, seedStatus } from '../../worker/torrent/seeding.ts'
 import { checkTrackers, openTrackerProxy, type TrackerProxy } from '../../worker/torrent/trackers.ts'
 import {
@@ -124,6 +125,60 @@ describe('what transmission-daemon is told', () => {
     ['IPv6', { network: 'fd00::', prefix: 8, port: undefined }],
   ])('and what opens nothing: %s', (_says, opened) => {
     expect(lines([opened])).toEqual(lines([]))
+  })
+})
+
+describe('where the client looks for the data', () => {
+  const named = (...paths: string[]) =>
+    paths.map((path) => ({ path: path.split('/').filter((part) => part !== ''), bytes: 5 }))
+  const padding = { path: ['.pad', '5'], bytes: 5, isPadding: true as const }
+
+  test.each([
+    ['one file under another name', named(''), ['a_b.wav'], [['a_b.wav']]],
+    [
+      'several in a folder under another name, in their order',
+      named('b?', 'a:/c'),
+      ['set_ 1/b_', 'set_ 1/a_/c'],
+      [
+        ['set_ 1', 'b_'],
+        ['set_ 1', 'a_', 'c'],
+      ],
+    ],
+    [
+      'names that change places',
+      named('a', 'b'),
+      ['set/b', 'set/a'],
+      [
+        ['set', 'b'],
+        ['set', 'a'],
+      ],
+    ],
+    [
+      'one padding for several places',
+      [padding, ...named('a'), padding],
+      ['set/.pad/5', 'set/a', 'set/.pad/5'],
+      [
+        ['set', '.pad', '5'],
+        ['set', 'a'],
+        ['set', '.pad', '5'],
+      ],
+    ],
+  ])('is %s', (_says, files, names, places) => {
+    expect(placesOf(files, names)).toEqual(places)
+  })
+
+  test.each([
+    ['two names became one', named('a:b', 'a_b'), ['set/a_b', 'set/a_b'], 'two files have the path set/a_b'],
+    ['a file became a folder', named('a:', 'a_/b'), ['set/a_', 'set/a_/b'], 'set/a_ is a file and a folder'],
+    ['a name leads out', named('a'), ['set/../../a'], 'not a name'],
+    ['a name leads to the top', named('a'), ['/a'], 'not a name'],
+    ['a name became too long', named('a'), [`${'a'.repeat(250)}_.wav_x`], 'more than 255 bytes'],
+    ['there are fewer', named('a', 'b'), ['set/a'], 'the client sees 1 of its 2 files'],
+    ['there are more', named('a'), ['set/a', 'set/b'], 'the client sees 2 of its 1 files'],
+  ])('is nowhere if %s', (_says, files, names, says) => {
+    expect(() => placesOf(files, names)).toThrow(
+      expect.objectContaining({ code: 'TORRENT_INVALID', message: expect.stringContaining(says) }),
+    )
   })
 })
 

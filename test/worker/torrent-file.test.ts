@@ -173,6 +173,15 @@ describe('parameters', () => {
     'https://d1.cloudfront.net/k?Expires=1&Signature=s&Key-Pair-Id=K',
     'https://d1.cloudfront.net/k?Policy=p&Signature=s&Key-Pair-Id=K',
     'https://storage.googleapis.com/b/k?X-Goog-Signature=1',
+    'https://cdn.example/k?foo=1&amp;X-Amz-Signature=1',
+    ...[
+      'x-oss-signature',
+      'x-obs-security-token',
+      'x-cos-security-token',
+      'q-signature',
+      'OSSAccessKeyId',
+      'hdnea',
+    ].map((name) => `https://cdn.example/k?${name}=1`),
     ...['signature', 'SIG', 'Expires', 'Policy', 'Key-Pair-Id', 'AWSAccessKeyId', 'x-amz-date'].map(
       (name) => `https://cdn.example/k?${name}=1`,
     ),
@@ -187,6 +196,17 @@ describe('parameters', () => {
     ['another scheme', { webSeeds: ['ftp://x/k'] }, 'http or https'],
     ['a base without its end', { webSeedBase: 'https://cdn' }, 'must end in /'],
     ['a presigned base', { webSeedBase: 'https://cdn/?Signature=1/' }, 'presigned'],
+    ['a base with a space', { webSeedBase: 'https://cdn/my folder/' }, 'percent-encoded'],
+    ['a base with a space and without its end', { webSeedBase: 'https://cdn/my folder' }, 'must end in /'],
+    ['a base that is percent-encoded', { webSeedBase: 'https://cdn/my%20folder/' }, 'none'],
+    ['a web seed with a letter beyond ASCII', { webSeeds: ['https://cdn/ü.wav'] }, 'percent-encoded'],
+    ['a web seed after a space', { webSeeds: [' https://cdn/k'] }, 'percent-encoded'],
+    ['a web seed with a line break', { webSeeds: ['https://cdn/k\n'] }, 'percent-encoded'],
+    ['a web seed without its slashes', { webSeeds: ['https:cdn/k'] }, '://'],
+    ['a web seed with a backslash', { webSeeds: ['https://cdn\\k'] }, 'percent-encoded'],
+    ['a web seed in capitals', { webSeeds: ['HTTPS://CDN/K'] }, 'none'],
+    ['a tracker with line breaks', { trackers: ['http://t/?a=\r\nX: y'] }, 'percent-encoded'],
+    ['a tracker by its address of version 6', { trackers: ['udp://[2001:db8::1]:1337'] }, 'none'],
     ['trackers in a list', { trackers: ['udp://a:1', ['http://b/announce', 'wss://c']] }, 'none'],
     ['a tracker that is none', { trackers: ['a.example'] }, 'announce URL'],
     ['an empty tier', { trackers: [[]] }, 'expected array to have'],
@@ -203,6 +223,9 @@ describe('parameters', () => {
 describe('reading what a stranger has made', () => {
   const info = { name: 'a', 'piece length': 16_384, pieces: Buffer.alloc(20), length: 5 }
   const file = (more: object) => bencode({ info: { ...info, ...more } })
+  const filesOf = (...paths: string[][]) => file({ files: paths.map((path) => ({ length: 5, path })) })
+  const paddings = (...files: [name: string, bytes: number, attr: string][]) =>
+    file({ files: files.map(([name, length, attr]) => ({ length, attr, path: ['.pad', name] })) })
   /** A file that is right but for this. */
   const edited = (from: string, to: string) =>
     Buffer.from(file({}).toString('latin1').replace(from, to), 'latin1')
@@ -227,6 +250,16 @@ describe('reading what a stranger has made', () => {
     ['a path that leads out', file({ length: 0, files: [{ length: 5, path: ['b', '..', 'c'] }] })],
     ['an empty path', file({ files: [{ length: 5, path: [] }] })],
     ['one path twice', file({ files: [1, 2].map(() => ({ length: 5, path: ['b'] })) })],
+    ['a name of dots alone', file({ name: '...' })],
+    ['a name of spaces and dots alone', file({ name: ' . ' })],
+    ['a file that is also a folder', filesOf(['b'], ['b', 'c'])],
+    [
+      'a file that is also a folder further down',
+      filesOf(['b', 'c', 'd', 'e'], ['x'], ['b', 'c'], ['b', 'c !']),
+    ],
+    ['a path that no key can have', filesOf(Array(600).fill('b'))],
+    ['a padding in the place of a file', paddings(['b', 5, ''], ['b', 5, 'p'])],
+    ['one padding in two sizes', paddings(['0', 5, 'p'], ['0', 4, 'p'])],
     ['no files', file({ files: [] })],
     ['a negative length', file({ length: -5 })],
     ['pieces that are cut', file({ pieces: Buffer.alloc(19) })],
@@ -239,6 +272,19 @@ describe('reading what a stranger has made', () => {
     ['a number that is too large', edited('i16384e', 'i99999999999999999e')],
   ])('%s is refused', (_says, bytes) => {
     expect(() => readTorrent(bytes)).toThrow(SyntaxError)
+  })
+
+  test('names that only begin alike are no folders of each other', () => {
+    expect(readTorrent(filesOf(['b'], ['bc', 'b'], ['c', 'b'])).files).toHaveLength(3)
+  })
+
+  test('what is padding (BEP 47) is known as such, and may stand there more than once', () => {
+    expect(readTorrent(paddings(['a', 3, 'x'], ['5', 5, 'p'], ['b', 4, 'hx'], ['5', 5, 'p'])).files).toEqual([
+      { path: ['.pad', 'a'], bytes: 3 },
+      { path: ['.pad', '5'], bytes: 5, isPadding: true },
+      { path: ['.pad', 'b'], bytes: 4 },
+      { path: ['.pad', '5'], bytes: 5, isPadding: true },
+    ])
   })
 
   test('the infohash is of the bytes as they stand there, also of what we do not know', () => {

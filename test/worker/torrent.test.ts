@@ -123,6 +123,7 @@ describe('a torrent of an upload', () => {
   test.each([
     ['nothing', 'empty.bin', Buffer.alloc(0), {}, 'INPUT_EMPTY'],
     ['a name that no file may have', 'films/..', content, {}, 'INPUT_FORMAT_REFUSED'],
+    ['a name of dots alone', 'films/...', content, {}, 'INPUT_FORMAT_REFUSED'],
     ['a name with a line break', 'films/a\nb', content, {}, 'INPUT_FORMAT_REFUSED'],
     ['a name that is too long', 'ä'.repeat(200), content, {}, 'INPUT_FORMAT_REFUSED'],
     ['a presigned web seed', 'x.bin', content, { webSeeds: ['https://x/y?Signature=1'] }, 'RECORD_INVALID'],
@@ -174,6 +175,7 @@ describe('a torrent of what a job has made', () => {
   const parts = [randomBytes(300_000), randomBytes(1), randomBytes(200_000)]
   const [first, second, third] = parts as [Buffer, Buffer, Buffer]
 
+  /** @param change what its manifest says of the first file instead */
   const putFolder = async (folder: string, change: Record<string, unknown> = {}) => {
     // In another order than that of the keys.
     const files = [
@@ -188,13 +190,13 @@ describe('a torrent of what a job has made', () => {
       kind: 'record',
       fence: 'f/1/1',
       finishedAt: '2026-11-22T10:00:00Z',
-      files: files.map(({ key, content: bytes }) => ({
+      files: files.map(({ key, content: bytes }, index) => ({
         key,
         bytes: bytes.length,
         sha256: sha256(bytes),
         contentType: 'video/mp2t',
         role: 'segment',
-        ...change,
+        ...(index === 0 ? change : {}),
       })),
     }
     return handling.putOutput(`${folder}manifest.json`, JSON.stringify(manifest))
@@ -225,6 +227,7 @@ describe('a torrent of what a job has made', () => {
     ['a file that lies elsewhere', { key: 'elsewhere/a.ts' }, 'INPUT_FORMAT_REFUSED'],
     ['a file that is gone', { key: 'results/wrong/gone.ts' }, 'INPUT_MISSING'],
     ['a path that leads out', { key: 'results/wrong/../a.ts' }, 'INPUT_FORMAT_REFUSED'],
+    ['one file more than once', { key: 'results/wrong/a.m3u8' }, 'INPUT_FORMAT_REFUSED'],
     ['a role that nobody knows', { role: 'virus' }, 'INPUT_FORMAT_REFUSED'],
   ])('with %s is refused', async (_says, change, code) => {
     const input = await putFolder('results/wrong/', change)

@@ -6,6 +6,7 @@ import type { Warning } from '../../schemas/object-address.ts'
 import { WorkerError } from '../errors.ts'
 import { withDaemon } from '../torrent/daemon.ts'
 import { bytesOf, type ReadTorrent, readTorrent } from '../torrent/metainfo.ts'
+import { moveToPlaces, placesOf } from '../torrent/places.ts'
 import { fetchData, findData, requireRoom } from '../torrent/seed-data.ts'
 import {
   addTorrent,
@@ -38,9 +39,10 @@ export const seed: KindHandler = async (work) => {
     privateSources: environment.PRIVATE_SOURCES,
   })
   await requireRoom(work, torrent)
+  const brought = join(scratch, 'brought')
   const dataFolder = join(scratch, 'data')
   await fetchData(work, torrent, await findData(work, torrent, params.data), {
-    folder: dataFolder,
+    folder: brought,
     onShare: (share) => tell({ stage: 'download', percent: Math.floor(share * 10) }),
   })
   const proxy = await openTrackerProxy({ privateSources: environment.PRIVATE_SOURCES })
@@ -58,6 +60,8 @@ export const seed: KindHandler = async (work) => {
     }
     return await withDaemon(options, signal, async ({ rpc, peerPort }, ended) => {
       const seeder = await addTorrent(rpc, bytes, ended)
+      const places = placesOf(torrent.files, await seeder.names())
+      await moveToPlaces(places, { from: brought, to: dataFolder })
       tell({ stage: 'verify', percent: 10 })
       await seeder.verify((share) => tell({ stage: 'verify', percent: 10 + Math.floor(share * 5) }))
       work.log.info({ infohash: torrent.infohash, peerPort, name: torrent.name }, 'seeding')

@@ -2,7 +2,12 @@ import { createHash } from 'node:crypto'
 import { type Bencodable, type Bencoded, bdecode, bencode } from './bencode.ts'
 
 /** A file of a torrent. Its path is below the name of the torrent; where there is one file and no folder, it has none. */
-export type TorrentFile = { path: readonly string[]; bytes: number }
+export type TorrentFile = {
+  path: readonly string[]
+  bytes: number
+  /** Zeros that let the next file begin with a piece (BEP 47). They lie nowhere, and may stand there several times under one path. */
+  isPadding?: true
+}
 
 /** What is in a torrent, before anything of it is hashed. */
 export type Content = {
@@ -72,6 +77,9 @@ export const magnetOf = (torrent: Metainfo, infohash: string): string =>
     ...torrent.webSeeds.map((seed) => `ws=${encodeURIComponent(seed)}`),
   ].join('&')
 
+/** No key in S3 is longer, so no data of ours lies under a longer path. */
+const pathBytes = 1024
+
 /** File systems have no longer names, and nobody should have to rename what they download. */
 const nameBytes = 255
 
@@ -80,13 +88,35 @@ const nameBytes = 255
  * torrents write where they should not.
  */
 export const problemOfName = (name: string): string | undefined => {
-  if (name === '' || name === '.' || name === '..') return `${JSON.stringify(name)} is not a name for a file`
+  // Windows takes dots and spaces off the end, and clients do so everywhere: nothing would be left.
+  if (/^[. ]*$/.test(name)) return `${JSON.stringify(name)} is not a name for a file`
   if (Buffer.byteLength(name) > nameBytes)
     return `the name ${name.slice(0, 40)}... has more than ${nameBytes} bytes`
   return /[/\\\p{Cc}\uFFFD]/u.test(name)
     ? `the name ${JSON.stringify(name)} has characters that file names cannot have`
     : undefined
 }
+
+/**
+ * What is wrong with files side by side, each of which may be right: two have one path, or one is the folder of another; undefined: nothing.
+ * In this order a folder stands right before what is in it, since no name has a character before the one between them.
+ */
+export const problemOfPaths = (files: readonly TorrentFile[]): string | undefined => {
+  const inOrder = files
+    .map((file) => ({ file, path: file.path.join('\0') }))
+    .sort((one, other) => (one.path < other.path ? -1 : Number(one.path > other.path)))
+  for (const [index, { file, path }] of inOrder.slice(1).entries()) {
+    const before = inOrder[index]
+    if (before === undefined) continue
+    const shown = before.file.path.join('/')
+    if (path === before.path && !areOnePadding(file, before.file)) return `two files have the path ${shown}`
+    if (path.startsWith(`${before.path}\0`)) return `${shown} is a file and a folder`
+  }
+  return undefined
+}
+
+const areOnePadding = (one: TorrentFile, other: TorrentFile): boolean =>
+  one.isPadding === true && other.isPadding === true && one.bytes === other.bytes
 
 export type ReadTorrent = Metainfo & { infohash: string }
 
@@ -144,14 +174,20 @@ const contentOf = (info: Dictionary): Content => {
   const name = nameOf(info.name)
   if (info.files === undefined) return { name, files: [{ path: [], bytes: sizeOf(info.length, 'length') }] }
   if (!Array.isArray(info.files) || info.files.length === 0) throw new SyntaxError('it has no files')
-  const files = info.files.map((file): TorrentFile => {
-    const { path, length } = dictionaryOf(file)
-    if (!Array.isArray(path) || path.length === 0) throw new SyntaxError('a file of it has no path')
-    return { path: path.map(nameOf), bytes: sizeOf(length, 'length') }
-  })
-  if (new Set(files.map(({ path }) => path.join('/'))).size !== files.length)
-    throw new SyntaxError('two files of it have one path')
+  const files = info.files.map(fileOf)
+  const problem = problemOfPaths(files)
+  if (problem !== undefined) throw new SyntaxError(problem)
   return { name, files }
+}
+
+const fileOf = (file: Bencoded): TorrentFile => {
+  const { path, length, attr } = dictionaryOf(file)
+  if (!Array.isArray(path) || path.length === 0) throw new SyntaxError('a file of it has no path')
+  const names = path.map(nameOf)
+  if (Buffer.byteLength(names.join('/')) > pathBytes)
+    throw new SyntaxError(`a path in it has more than ${pathBytes} bytes`)
+  const isPadding = Buffer.isBuffer(attr) && attr.includes('p')
+  return { path: names, bytes: sizeOf(length, 'length'), ...(isPadding ? { isPadding } : {}) }
 }
 
 const trackersOf = ({ announce, 'announce-list': tiers }: Dictionary): string[][] => {

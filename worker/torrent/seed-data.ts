@@ -1,5 +1,4 @@
-import { mkdir, statfs } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, statfs, truncate, writeFile } from 'node:fs/promises'
 import type { ObjectAddress } from '../../schemas/object-address.ts'
 import { problemsOf, summaryOf } from '../../schemas/problems.ts'
 import type { Input } from '../../schemas/spec.ts'
@@ -8,6 +7,7 @@ import { WorkerError } from '../errors.ts'
 import type { Work } from '../kinds/handler.ts'
 import { readObject } from '../kinds/parts.ts'
 import { bytesOf, isSingle, type ReadTorrent, type TorrentFile } from './metainfo.ts'
+import { broughtTo } from './places.ts'
 
 /** What a task needs besides the data: the torrent, the daemon's state. */
 const spareBytes = 64 * 1024 * 1024
@@ -70,8 +70,8 @@ const readInfo = async (work: Work, address: ObjectAddress): Promise<TorrentInfo
 }
 
 /**
- * Brings the data to where the client looks for it.
- * @param folder of all data; the name of the torrent comes below
+ * Brings the data to the disk, each file under its number.
+ * @param folder where `broughtTo` finds it
  * @throws WorkerError TORRENT_DATA_MISMATCH for another size, and those of `Storage.download`
  */
 export const fetchData = async (
@@ -80,25 +80,44 @@ export const fetchData = async (
   data: Input & ObjectAddress,
   { folder, onShare }: { folder: string; onShare: (share: number) => void },
 ): Promise<void> => {
+  await mkdir(folder, { recursive: true })
   const total = bytesOf(torrent)
   let before = 0
-  for (const file of torrent.files) {
-    const path = join(folder, torrent.name, ...file.path)
-    await mkdir(dirname(path), { recursive: true })
-    const input = inputOf(torrent, file, data)
-    await work.storage.download(input, path, {
-      signal: work.signal,
-      admit: async (bytes) => {
-        if (bytes !== file.bytes)
-          throw new WorkerError(
-            'TORRENT_DATA_MISMATCH',
-            `${input.key} has ${bytes} bytes, the torrent says ${file.bytes}`,
-          )
-      },
-      onBytes: (share) => onShare((before + share * file.bytes) / total),
-    })
+  for (const [index, file] of torrent.files.entries()) {
+    const path = broughtTo(folder, index)
+    if (file.isPadding) await writeZeros(path, file.bytes)
+    else
+      await fetchFile(work, inputOf(torrent, file, data), path, {
+        bytes: file.bytes,
+        onShare: (share) => onShare((before + share * file.bytes) / total),
+      })
     before += file.bytes
   }
+}
+
+const fetchFile = async (
+  { storage, signal }: Work,
+  input: Input & ObjectAddress,
+  path: string,
+  { bytes, onShare }: { bytes: number; onShare: (share: number) => void },
+): Promise<void> => {
+  await storage.download(input, path, {
+    signal,
+    admit: async (seen) => {
+      if (seen !== bytes)
+        throw new WorkerError(
+          'TORRENT_DATA_MISMATCH',
+          `${input.key} has ${seen} bytes, the torrent says ${bytes}`,
+        )
+    },
+    onBytes: onShare,
+  })
+}
+
+/** They take no room: what was never written reads as zeros. */
+const writeZeros = async (path: string, bytes: number): Promise<void> => {
+  await writeFile(path, '')
+  await truncate(path, bytes)
 }
 
 /** Of several files the named object is the manifest beside them, whose etag is not theirs. */

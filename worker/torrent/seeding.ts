@@ -74,6 +74,9 @@ const torrentSchema = z.object({
     }),
   ),
 })
+const namesSchema = z.object({
+  torrents: z.array(z.object({ files: z.array(z.object({ name: z.string() })) })),
+})
 export type TorrentSeen = z.infer<typeof torrentSchema>
 
 /** Numbers of the RPC specification. */
@@ -81,6 +84,8 @@ const stopped = 0
 const localError = 3
 
 export type Seeder = {
+  /** What it calls the files on its disk, in the order of the torrent. */
+  names: () => Promise<string[]>
   look: () => Promise<TorrentSeen>
   /** @throws WorkerError TORRENT_DATA_MISMATCH */
   verify: (onShare: (share: number) => void) => Promise<void>
@@ -110,6 +115,10 @@ export const addTorrent = async (rpc: Rpc, torrent: Buffer, signal: AbortSignal)
     return seen
   }
   return {
+    names: async () => {
+      const { torrents } = await rpc.ask('torrent-get', { ids: [id], fields: ['files'] }, namesSchema)
+      return torrents.flatMap(({ files }) => files.map(({ name }) => name))
+    },
     look,
     verify: async (onShare) => {
       await tell('torrent-verify')

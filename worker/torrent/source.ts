@@ -5,7 +5,7 @@ import type { Input } from '../../schemas/spec.ts'
 import { WorkerError } from '../errors.ts'
 import type { Work } from '../kinds/handler.ts'
 import { readObject } from '../kinds/parts.ts'
-import { problemOfName, type TorrentFile } from './metainfo.ts'
+import { problemOfName, problemOfPaths, type TorrentFile } from './metainfo.ts'
 
 /** A file of the torrent, and where its bytes come from. */
 export type SourceFile = TorrentFile & { input: Input; sha256?: string }
@@ -62,6 +62,8 @@ const folderOf = async (work: Work, input: Input & { bucket: string; key: string
       return { path, bytes, sha256, input: { bucket: input.bucket, key } }
     })
   if (files.length === 0) throw new WorkerError('INPUT_EMPTY', `no file stands in the manifest ${input.key}`)
+  const problem = problemOfPaths(files)
+  if (problem !== undefined) throw new WorkerError('INPUT_FORMAT_REFUSED', problem)
   const name = named(manifestKey.exec(input.key)?.groups?.folder ?? '')
   return { key: input.key, input: { ...input, ...(etag === undefined ? {} : { etag }) }, name, files }
 }
