@@ -12,7 +12,7 @@ export const loudnessSchema = z.strictObject({
     .number()
     .nullable()
     .describe('Loudness of the whole in LUFS; null: silence, or shorter than 0.4 s.'),
-  rangeLu: z.number().min(0).describe('How far quiet and loud parts lie apart, in LU.'),
+  rangeLu: z.number().min(0).describe('How far quiet and loud parts lie apart, in LU; 0 of less than 3.5 s.'),
   truePeakDbtp: z.number().nullable().describe('Highest true peak in dBTP; null: nothing but zeros.'),
 })
 
@@ -55,7 +55,7 @@ export const audioMetadataSchema = z
         type: z
           .enum(['linear', 'dynamic', 'none'])
           .describe(
-            'linear: one gain for all of it. dynamic: the gain follows the programme, because of peaks or range. none: it was left as it is, being silent.',
+            'linear: one gain for all of it. dynamic: the gain follows the programme, because of peaks or range. none: it was left as it is, being silent or too short to be measured.',
           ),
       })
       .nullable()

@@ -34,6 +34,7 @@ describe('what sounds', () => {
     ['webm', 4],
     ['video', 4],
     ['with a cover', 4],
+    ['rf64', 4],
     ['short', 0.1],
     ['mp3 that does not say how long it is', 8],
     ['bare aac', 8],
@@ -46,6 +47,26 @@ describe('what sounds', () => {
     expect(job.names).toEqual([
       ...['heard.wav', 'heard.mp3', 'heard.peaks.json', 'heard.waveform.png', 'metadata.json'],
     ])
+  })
+
+  /** Two files behind one another, as radio stations and people who join files make them. */
+  test.each<[Recipe, Recipe, number, string]>([
+    ['mp3 of few bits', 'mp3', 12, 'fail'],
+    ['mp3', 'mp3 of few bits', 12, 'keep'],
+    ['ogg', 'longer ogg', 12, 'fail'],
+    ['longer ogg', 'ogg', 12, 'keep'],
+  ])('%s and %s behind one another: both of them', async (first, second, seconds, onDamage) => {
+    const joined = Buffer.concat([await studio.content(first), await studio.content(second)])
+    const job = await studio.convert('joined.bin', joined, { params: { ...wavOnly, onDamage } })
+    expect(secondsOf(await studio.samplesOf(job, 'joined.wav'))).toBeCloseTo(seconds, 0)
+    // The second says what it is where sound is expected; nothing else may be told.
+    expect(job.metadata.warnings.filter(({ code }) => code !== 'DAMAGED_FRAMES')).toEqual([])
+  })
+
+  test('an mp3 with more behind its sound than in it is neither cut off nor damaged', async () => {
+    const cover = Buffer.concat([await studio.content('mp3'), Buffer.alloc(200_000, 0x55)])
+    const job = await studio.convert('cover.mp3', cover, { params: wavOnly })
+    expect(job.metadata.resultS).toBeCloseTo(4, 0)
   })
 
   test('sound that begins late in a video begins as late in the output', async () => {
@@ -161,6 +182,32 @@ describe('silence', () => {
     expect(rms(samples, 0, 4)).toBe(0)
   })
 
+  test('what is loud but too short to say how loud is not called silent', async () => {
+    const job = await studio.convert('jingle.wav', 'short and loud', {
+      params: { ...wavOnly, loudness: {} },
+    })
+    expect(job.metadata.loudness).toEqual({
+      integratedLufs: null,
+      rangeLu: 0,
+      truePeakDbtp: expect.closeTo(-0.9, 0),
+    })
+    expect(job.metadata.normalization).toMatchObject({ type: 'none' })
+    expect(job.metadata.warnings).toEqual([
+      {
+        code: 'TOO_SHORT',
+        message: 'The input has too little sound to say how loud it is (0.3 s), so it was left as it is.',
+      },
+    ])
+  })
+
+  test('a steady tone of three seconds has no range', async () => {
+    const job = await studio.convert('steady.wav', 'three seconds', { params: wavOnly })
+    expect(job.metadata).toMatchObject({
+      loudness: { integratedLufs: -21.8, rangeLu: 0 },
+      outputs: [{ loudness: { rangeLu: 0 } }],
+    })
+  })
+
   test('loudness is brought up in what is too short for a range of it', async () => {
     const job = await studio.convert('brief.wav', 'brief', {
       params: { formats: ['wav'], waveform: false, loudness: { targetLufs: -18 } },
@@ -192,6 +239,15 @@ describe('a waveform', () => {
     expect(resampled.length).toBe(60)
     expect(resampled.channel(0).max_sample(15)).toBeGreaterThan(30)
     expect(job.metadata.waveform).toMatchObject({ points: 300, samplesPerPoint: 160 })
+  })
+
+  test('shows what the channels have, not what is left of it when they are added', async () => {
+    const job = await studio.convert('wide.wav', 'opposite channels', { params: { formats: [] } })
+    const peaks = WaveformData.create(JSON.parse((await studio.bytesOf(job, 'wide.peaks.json')).toString()))
+    expect(peaks).toMatchObject({ channels: 1, sample_rate: 8000, scale: 160, length: 200 })
+    for (const value of peaks.channel(0).max_array().slice(5, 195)) expect(value).toBeCloseTo(64, -1)
+    for (const value of peaks.channel(0).min_array().slice(5, 195)) expect(value).toBeCloseTo(-64, -1)
+    expect(job.metadata.resultS).toBeCloseTo(4, 2)
   })
 
   test('has not more points than were asked for, and a picture of the size that was asked for', async () => {
@@ -254,12 +310,24 @@ describe('what cannot be worked on ends with 65 and a sentence that says why', (
     })
   })
 
+  test.each<[Recipe, Record<string, unknown>]>([
+    ['one sample', { formats: ['wav'] }],
+    ['one sample', { formats: ['mp3'], loudness: {} }],
+    ['click', { formats: ['aac'], trimSilence: { keepS: 0, inner: true } }],
+  ])('hardly any sound: %s, with %j', async (recipe, params) => {
+    await expect(studio.convert('tick.wav', recipe, { params })).rejects.toMatchObject({
+      code: 'INPUT_UNREADABLE',
+      exitCode: 65,
+    })
+  })
+
   test.each<[string, Recipe, number, Record<string, unknown>]>([
     ['m4a', 'm4a', 0.6, {}],
     ['flac', 'flac', 0.5, {}],
     ['mp3 that says how long it is', 'mp3', 0.5, {}],
     ['mp3, in a job of two passes', 'mp3', 0.5, { trimSilence: {} }],
     ['wav', 'tone', 0.5, {}],
+    ['wav of the form for more than 4 GiB', 'rf64', 0.5, {}],
   ])('cut off: %s, or it is kept with a warning', async (_, recipe, share, params) => {
     const whole = await studio.content(recipe)
     const cut = whole.subarray(0, Math.floor(whole.length * share))

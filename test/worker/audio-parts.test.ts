@@ -57,14 +57,22 @@ describe('what ebur128 says', () => {
     ['-70.0', '0.0', '-3.0', { integratedLufs: null, rangeLu: 0, truePeakDbtp: -3 }],
     ['nan', 'nan', 'nan', { integratedLufs: null, rangeLu: 0, truePeakDbtp: null }],
   ])('%s LUFS, %s LU, %s dBFS', (integrated, range, peak, expected) => {
-    expect(parseEbur128(`Input #0, wav\n${summary(integrated, range, peak)}`)).toEqual([expected])
+    expect(parseEbur128(`Input #0, wav\n${summary(integrated, range, peak)}`, 4)).toEqual([expected])
+  })
+
+  test.each([
+    [3.3, 0],
+    [3.49, 0],
+    [3.5, 20],
+  ])('what lasts %s s has a range of %s LU: of less than 3.5 s it is made up', (durationS, rangeLu) => {
+    expect(parseEbur128(summary('-21.8', '20.0', '-18.1'), durationS)).toMatchObject([{ rangeLu }])
   })
 
   test('several in their order; what is not whole is none', () => {
     const both = summary('-20.0', '1.0', '-1.0') + summary('-30.0', '2.0', '-2.0', 3)
-    expect(parseEbur128(both).map(({ integratedLufs }) => integratedLufs)).toEqual([-20, -30])
-    expect(parseEbur128(summary('-20.0', '1.0', '-1.0').slice(0, 150))).toEqual([])
-    expect(parseEbur128('title: I: -5.0 LUFS')).toEqual([])
+    expect(parseEbur128(both, 4).map(({ integratedLufs }) => integratedLufs)).toEqual([-20, -30])
+    expect(parseEbur128(summary('-20.0', '1.0', '-1.0').slice(0, 150), 4)).toEqual([])
+    expect(parseEbur128('title: I: -5.0 LUFS', 4)).toEqual([])
   })
 })
 
@@ -262,17 +270,46 @@ describe('silence', () => {
 })
 
 describe('how long an input says that it is', () => {
-  const frame = (text: string) => Buffer.concat([Buffer.alloc(36), Buffer.from(text), Buffer.alloc(100)])
-  test.each([
-    ['aac', frame('Info'), false],
-    ['mp3', frame('Xing'), true],
-    ['mp3', frame('Info'), true],
-    ['mp3', frame('VBRI'), true],
-    ['mp3', frame(''), false],
-    ['mp3', Buffer.concat([Buffer.alloc(600), Buffer.from('Xing')]), false],
-    ['flac', frame(''), true],
-  ])('%s', (container, first, expected) => {
-    expect(tellsDuration({ container }, first)).toBe(expected)
+  /** The first frame of an MP3; the numbers are those that stand behind the mark. */
+  const frame = (mark: string, ...numbers: number[]) => {
+    const first = Buffer.alloc(200)
+    first.write(mark, 36, 'latin1')
+    for (const [index, number] of numbers.entries()) first.writeUInt32BE(number, 40 + index * 4)
+    return first
+  }
+  /** It has a version, a delay and a quality of two bytes each before them. */
+  const vbri = (said: number) => {
+    const first = frame('VBRI')
+    first.writeUInt32BE(said, 46)
+    return first
+  }
+  const framesAlone = 1
+  const bytesAlone = 2
+  const both = 3
+  test.each<[string, string, Buffer, number, boolean]>([
+    ['bare AAC', 'aac', frame('Info', both, 100, 5000), 5000, false],
+    ['Ogg, where one stream may follow another', 'ogg', frame(''), 5000, false],
+    ['FLAC', 'flac', frame(''), 5000, true],
+    ['MP3 of a changing bit rate', 'mp3', frame('Xing', both, 100, 5000), 5000, true],
+    ['MP3 of a constant bit rate', 'mp3', frame('Info', both, 100, 5000), 5000, true],
+    ['MP3 that says only how many frames it has', 'mp3', frame('Xing', framesAlone, 100), 5000, true],
+    ['MP3 that does not say how many frames it has', 'mp3', frame('Xing', bytesAlone, 5000), 5000, false],
+    ['MP3 that was cut off', 'mp3', frame('Xing', both, 100, 5000), 2500, true],
+    ['MP3 a little longer than it says', 'mp3', frame('Xing', both, 100, 20_000), 20_128, true],
+    ['MP3 with another one or a picture behind it', 'mp3', frame('Xing', both, 100, 5000), 5200, false],
+    ['MP3 of another encoder', 'mp3', vbri(5000), 5000, true],
+    ['the same with something behind it', 'mp3', vbri(5000), 5200, false],
+    ['MP3 with nothing of it', 'mp3', frame(''), 5000, false],
+    ['MP3 that ends in its first number', 'mp3', frame('Xing', both).subarray(0, 42), 42, false],
+    [
+      'MP3 with such a word far behind',
+      'mp3',
+      Buffer.concat([Buffer.alloc(600), frame('Xing', both, 100, 5000)]),
+      5000,
+      false,
+    ],
+  ])('%s', (_, container, first, bytes, expected) => {
+    expect(tellsDuration({ container }, first, bytes)).toBe(expected)
   })
 
   test.each([
@@ -289,6 +326,13 @@ describe('how long an input says that it is', () => {
     head.writeUInt32LE(size, 4)
     return head
   }
+  const rf64 = (size: number, samples: number) => {
+    const head = Buffer.alloc(60)
+    head.write('RF64\xff\xff\xff\xffWAVEds64\x1c', 'latin1')
+    head.writeBigUInt64LE(BigInt(size), 20)
+    head.writeBigUInt64LE(BigInt(samples), 36)
+    return head
+  }
   test.each([
     ['whole', riff(992), 1000, 1],
     ['cut in the middle', riff(992), 500, 2],
@@ -297,6 +341,9 @@ describe('how long an input says that it is', () => {
     ['written to a pipe, with zero', riff(0), 500, 1],
     ['not WAV', riff(992, 'AVI '), 500, 1],
     ['too short', Buffer.from('RIFF'), 4, 1],
+    ['above 4 GiB, cut in the middle', rf64(9992, 0), 5000, 2],
+    ['above 4 GiB with its samples counted, which ffprobe goes by', rf64(9992, 70), 5000, 1],
+    ['above 4 GiB, too short', rf64(9992, 0).subarray(0, 30), 30, 1],
   ])('WAV: %s', (_, head, bytes, expected) => {
     expect(meantShare(head, bytes)).toBe(expected)
   })
@@ -438,7 +485,7 @@ describe('what ffmpeg is told', () => {
     expect(argsOf({})).toBe(
       `${start} -timelimit 900 -guard -i file:/in -filter_complex ${prepared},asplit=3[f0][p][unmeasured];[unmeasured]ebur128=peak=true:framelog=verbose[m]` +
         ' -map [f0] -t 126 -ar 44100 -c:a libmp3lame -b:a 128k -map_metadata -1 -map_chapters -1 -fflags +bitexact -metadata title=A=B -f mp3 -id3v2_version 3 file:/out/result.mp3' +
-        ' -map [p] -t 126 -ac 1 -ar 8000 -c:a pcm_s16le -f s16le file:/out/peaks.pcm' +
+        ' -map [p] -t 126 -ar 8000 -c:a pcm_s16le -f s16le file:/out/peaks.pcm' +
         ' -map [m] -t 126 -f null -',
     )
   })
@@ -555,14 +602,14 @@ describe('what ffmpeg is told', () => {
 
 describe('what the disk must hold', () => {
   test.each<[string, Record<string, unknown>, number]>([
-    ['peaks alone', { formats: [] }, 60 * 16_000 * 1.1],
-    ['a wav', { formats: ['wav'] }, 60 * (16_000 + 176_400) * 1.1],
-    ['an mp3', { bitrateKbps: { mp3: 100 } }, 60 * (16_000 + 14_250) * 1.1],
-    ['a piece for a preview', { formats: [], preview: { lengthS: 30 } }, (60 * 16_000 + 30 * 176_400) * 1.1],
+    ['peaks alone', { formats: [] }, 60 * 32_000 * 1.1],
+    ['a wav', { formats: ['wav'] }, 60 * (32_000 + 176_400) * 1.1],
+    ['an mp3', { bitrateKbps: { mp3: 100 } }, 60 * (32_000 + 14_250) * 1.1],
+    ['a piece for a preview', { formats: [], preview: { lengthS: 30 } }, (60 * 32_000 + 30 * 176_400) * 1.1],
     [
       'a preview from far behind the end',
       { formats: [], preview: { startS: 5000 } },
-      60 * (16_000 + 176_400) * 1.1,
+      60 * (32_000 + 176_400) * 1.1,
     ],
   ])('%s', (_, params, bytes) => {
     expect(diskBytes(planned(params))).toBe(Math.ceil(bytes))

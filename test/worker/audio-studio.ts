@@ -47,7 +47,15 @@ const recipes = {
     ),
     ...wav,
   ],
+  /** A steady tone, for which the filter that measures makes up a range. */
+  'three seconds': [...tone(3.3), ...wav],
   short: [...tone(0.1), ...wav],
+  'short and loud': [...source("aevalsrc='0.9*sin(2764*t)':d=0.3:s=44100"), ...wav],
+  'one sample': [...tone(1), '-af', 'atrim=end_sample=1', ...wav],
+  click: [...source("aevalsrc='0.5*gte(t,1)*lt(t,1.0005)':d=4:s=44100"), ...wav],
+  /** What one channel adds the other takes away. */
+  'opposite channels': [...source("aevalsrc='0.5*sin(2764*t)|-0.5*sin(2764*t)':d=4:s=44100"), ...wav],
+  rf64: [...tone(4), '-c:a', 'pcm_s16le', '-rf64', 'always', '-f', 'wav'],
   '8 kHz': [...tone(4, ':sample_rate=8000'), ...wav],
   '96 kHz': [...tone(4, ':sample_rate=96000'), '-c:a', 'pcm_s24le', '-f', 'wav'],
   '44056 Hz': [...tone(4, ':sample_rate=44056'), ...wav],
@@ -82,6 +90,7 @@ const recipes = {
   ],
   mp3: [...tone(4), '-c:a', 'libmp3lame', '-b:a', '128k', '-f', 'mp3'],
   'bare mp3': [...tone(4), '-c:a', 'libmp3lame', '-b:a', '128k', '-id3v2_version', '0', '-f', 'mp3'],
+  'mp3 of few bits': [...tone(8), '-c:a', 'libmp3lame', '-b:a', '64k', '-f', 'mp3'],
   'mp3 that does not say how long it is': [
     // Loud noise after silence: the first frames need few bits, all others many.
     ...source("aevalsrc='gte(t,1)*random(0)':d=8:s=44100"),
@@ -91,6 +100,8 @@ const recipes = {
   m4a: [...tone(4), '-c:a', 'aac', '-movflags', '+faststart', '-f', 'ipod'],
   flac: [...tone(4), '-c:a', 'flac', '-f', 'flac'],
   ogg: [...tone(4), '-c:a', 'libopus', '-metadata', 'title=Ogg', '-f', 'ogg'],
+  /** Each such file has a number of its own, by which one that follows another is told from it. */
+  'longer ogg': [...tone(8), '-c:a', 'libopus', '-f', 'ogg'],
   webm: [...tone(4), '-c:a', 'libopus', '-live', '1', '-f', 'webm'],
 } as const satisfies Record<string, readonly string[]>
 export type Recipe = keyof typeof recipes

@@ -22,6 +22,8 @@ describe('the first bytes of a file', () => {
     ['old QuickTime', head('00000008776964650000'), 'media'],
     ['Matroska', head('1a45dfa3'), 'media'],
     ['AVI', Buffer.from('RIFF....AVI LIST'), 'media'],
+    ['WAV', Buffer.from('RIFF....WAVEfmt '), 'media'],
+    ['WAV above 4 GiB', Buffer.from('RF64\xff\xff\xff\xffWAVEds64', 'latin1'), 'media'],
     ['MPEG transport stream', transport, 'media'],
     ['the same from a camcorder', camcorder, 'media'],
     ['MPEG program stream', head('000001ba'), 'media'],
@@ -93,6 +95,23 @@ describe('what ffprobe says', () => {
     expect(probe.video?.endS).toBe(5)
     expect(probe.audio?.endS).toBe(69.5)
   })
+
+  test.each([
+    ['matroska,webm', '100.0', undefined],
+    ['flv', '100.0', undefined],
+    ['matroska,webm', '0.2', 10],
+    ['mpegts', '100.0', 10],
+  ])(
+    '%s that begins at %s s tells a duration of %s: some count it from 0',
+    (format_name, start_time, told) => {
+      const probe = said([{ ...video, tags: { DURATION: '00:00:10.000000000' } }], {
+        format_name,
+        start_time,
+      })
+      expect(probe.durationS).toBe(told)
+      if (format_name.startsWith('matroska')) expect(probe.video?.endS).toBe(told)
+    },
+  )
 
   test.each<[string, Record<string, unknown>, boolean]>([
     ['the same rates', {}, false],
@@ -251,9 +270,23 @@ describe('how ffmpeg ended', () => {
     ['Error while decoding stream #0:0: Invalid data found', true],
     ['[vist#0:0/h264 @ 0x1] Error submitting packet to decoder: Invalid data', true],
     ['[h264 @ 0x1] concealing 920 DC, 920 AC, 920 MV errors in P frame', true],
+    ['[mjpeg @ 0x1] error count: 64', true],
+    ['[mjpeg @ 0x1] error y=8 x=17', true],
+    ['lost.ts: corrupt input packet in stream 0', true],
+    ['[in#0/mpegts @ 0x1] corrupt input packet in stream 0', true],
+    ['[hevc @ 0x1] Could not find ref with POC 12', true],
     ['[swscaler @ 0x1] deprecated pixel format used', false],
   ])('%s', (line, damage) => {
     expect(tellsOfDamage(line)).toBe(damage)
+  })
+
+  test.each([
+    ['[hevc @ 0x1] Could not find ref with POC 12', false],
+    ['[in#0/mpegts @ 0x1] corrupt input packet in stream 0', false],
+    ['[h264 @ 0x1] corrupt decoded frame in stream 0', true],
+    ['[mjpeg @ 0x1] error y=8 x=17', true],
+  ])('where the decoder begins in the middle, what came before is not damage: %s', (line, damage) => {
+    expect(tellsOfDamage(line, true)).toBe(damage)
   })
 })
 
@@ -281,6 +314,7 @@ describe('the length of the output', () => {
       {
         promised: { videoS: undefined, audioS: undefined, wholeS: 4, ...promised },
         params: transcodeParamsSchema.parse({ onDamage }),
+        longestS: 16,
       },
       {
         renditions: [{ durationS: videoS }],
@@ -305,6 +339,31 @@ describe('the length of the output', () => {
 
   test('too long is damage as well', () => {
     expect(() => judge({ videoS: 4 }, 6)).toThrow(expect.objectContaining({ code: 'INPUT_CORRUPT' }))
+  })
+
+  test.each([
+    [16, undefined],
+    [15, 4],
+    [4, 15.98],
+  ])(
+    'pictures of %d s and sound of %s that had to be cut off fail, whatever is asked for',
+    (videoS, audioS) => {
+      expect(() => judge({ videoS: 4 }, videoS, audioS, 'keep')).toThrow(
+        expect.objectContaining({
+          code: 'INPUT_CORRUPT',
+          exitCode: 65,
+          message: expect.stringContaining(
+            'it goes on after 16 s although it promises 4.0 s; remux it first',
+          ),
+        }),
+      )
+    },
+  )
+
+  test('with onDamage keep longer is a warning, up to where it is cut off', () => {
+    expect(judge({ videoS: 4 }, 14.9, undefined, 'keep')).toEqual([
+      expect.objectContaining({ code: 'INPUT_CORRUPT' }),
+    ])
   })
 
   test('sound is judged like pictures', () => {

@@ -71,7 +71,7 @@ export const makeArguments = (plan: AudioPlan, { input, paths }: { input: MediaI
       ...formats[format].muxer,
       `file:${localPath(paths.folder, format)}`,
     ]),
-    ...['-map', '[p]', ...cap, '-ac', '1', '-ar', String(peaksRateHz), '-c:a', 'pcm_s16le'],
+    ...['-map', '[p]', ...cap, '-ar', String(peaksRateHz), '-c:a', 'pcm_s16le'],
     ...['-f', 's16le', `file:${paths.peaks}`],
     ...(clip === undefined
       ? []

@@ -80,6 +80,7 @@ export const convertAudio = async (
       ? undefined
       : planTrim(analysis.silences, analysis.decodedS, params.trimSilence)
   const plan = planAudio(source, params, options.base, { analysis, trim })
+  requireSound(plan)
   requireDisk(diskBytes(plan), await options.freeBytes(folder), 0)
 
   const paths = { folder, peaks: join(folder, 'peaks.pcm'), clip: join(folder, 'clip.wav') }
@@ -87,7 +88,7 @@ export const convertAudio = async (
     cpuLimitS: plan.cpuLimitS,
     onProgress: (share) => onProgress('convert', share),
   })
-  const resultS = (await sizeOf(paths.peaks)) / peaksBytesPerSecond
+  const resultS = (await sizeOf(paths.peaks)) / peaksBytesPerSecond(plan.shape.channels)
   if (resultS === 0) throw await nothingHeard(options)
   const warnings: Warning[] = [
     ...source.warnings,
@@ -101,7 +102,7 @@ export const convertAudio = async (
   const preview = await makePreview(plan, resultS, paths.clip, options)
   const waveform = await makeWaveform(plan, paths.peaks, options)
   await rm(paths.peaks)
-  const loudness = analysis?.loudness ?? parseEbur128(stderr).at(-1)
+  const loudness = analysis?.loudness ?? parseEbur128(stderr, resultS).at(-1)
   if (loudness === undefined) throw new WorkerError('OUTPUT_INVALID', 'ffmpeg did not say how loud it is')
   const normalization = normalizationOf(plan, stderr)
   const metadata: AudioMetadata = {
@@ -198,7 +199,7 @@ const analyse = async (
       },
     },
   )
-  const loudness = parseEbur128(stderr).at(-1)
+  const loudness = parseEbur128(stderr, decodedS).at(-1)
   if (decodedS === 0 || loudness === undefined) throw await nothingHeard(options)
   if (decodedS > options.longestS)
     throw new WorkerError(
@@ -218,6 +219,18 @@ const timeOf = (line: string): number | undefined => {
 const nothingHeard = async ({ folder, freeBytes }: ConvertOptions): Promise<WorkerError> => {
   requireDisk(0, await freeBytes(folder), 0)
   return new WorkerError('INPUT_UNREADABLE', 'its audio ends before it begins')
+}
+
+/** Shorter than a frame of any encoder; of less, filters leave nothing. */
+const leastMs = 10
+
+const requireSound = ({ resultS }: AudioPlan): void => {
+  const ms = resultS * 1000
+  if (ms < leastMs)
+    throw new WorkerError(
+      'INPUT_UNREADABLE',
+      `it leaves ${ms.toFixed(2)} ms of sound, at least ${leastMs} ms are needed`,
+    )
 }
 
 /**
@@ -259,10 +272,24 @@ const trimWarnings = ({ trim, params }: AudioPlan, analysis: Analysis | undefine
         },
       ]
     : []),
-  ...(params.loudness !== undefined && analysis?.firstPass === undefined
-    ? [{ code: 'SILENT', message: 'The input is silent, so its loudness was left as it is.' }]
+  ...(params.loudness !== undefined && analysis !== undefined && analysis.firstPass === undefined
+    ? [unmeasuredWarning(analysis)]
     : []),
 ]
+
+/** What has a higher true peak (dBTP) is no silence: for 0.4 s, which measuring takes, it would be louder than -70 LUFS. */
+const silentDbtp = -50
+
+const unmeasuredWarning = ({
+  loudness: { truePeakDbtp },
+  decodedS,
+}: Pick<Analysis, 'loudness' | 'decodedS'>): Warning =>
+  truePeakDbtp !== null && truePeakDbtp > silentDbtp
+    ? {
+        code: 'TOO_SHORT',
+        message: `The input has too little sound to say how loud it is (${rounded(decodedS)} s), so it was left as it is.`,
+      }
+    : { code: 'SILENT', message: 'The input is silent, so its loudness was left as it is.' }
 
 /** Every file is read back from beginning to end, which also tells how loud it is. */
 const checkFiles = async (
@@ -279,7 +306,7 @@ const checkFiles = async (
       cpuLimitS: audioCpuLimitS(resultS),
       onProgress: (share) => options.onProgress('check', (outputs.length + share) / plan.files.length),
     })
-    const loudness = parseEbur128(stderr).at(-1)
+    const loudness = parseEbur128(stderr, resultS).at(-1)
     if (damage > 0 || loudness === undefined)
       throw new WorkerError('OUTPUT_INVALID', `${name} cannot be decoded without errors`)
     outputs.push({
@@ -324,12 +351,16 @@ const makeWaveform = async (plan: AudioPlan, peaksPath: string, options: Convert
   const { waveform } = plan.params
   if (waveform === false) return undefined
   const { folder, base, tools, signal } = options
-  const samples = (await sizeOf(peaksPath)) / 2
-  const [fine, coarse] = await readPeaks(peaksPath, [
-    samplesPerPoint(samples, waveform.points),
-    // A picture of a short sound is not made of blocks.
-    Math.max(1, Math.ceil(samples / (waveform.width * 2))),
-  ])
+  const { channels } = plan.shape
+  const samples = (await sizeOf(peaksPath)) / 2 / channels
+  const [fine, coarse] = await readPeaks(peaksPath, {
+    channels,
+    resolutions: [
+      samplesPerPoint(samples, waveform.points),
+      // A picture of a short sound is not made of blocks.
+      Math.max(1, Math.ceil(samples / (waveform.width * 2))),
+    ],
+  })
   if (fine === undefined || coarse === undefined) throw new WorkerError('INTERNAL_ERROR', 'no peaks')
   const json = join(folder, 'peaks.json')
   await writeFile(json, waveformJson(fine))

@@ -14,11 +14,15 @@ export const ebur128Filter = 'ebur128=peak=true:framelog=verbose'
 /** The gate of the recommendation: quieter than this counts as silence (EBU R128, ITU-R BS.1770). */
 export const silenceLufs = -70
 
+/** A range is one of stretches of 3 s; until there are several, the filter tells the distance to its own threshold. */
+const shortestWithRangeS = 3.5
+
 /**
  * What `ebur128` says at its end, one for each such filter of the command, in the order in which they ended. Pure.
  * @param stderr of ffmpeg at `-v info`, or its last kilobytes
+ * @param durationS of what was measured
  */
-export const parseEbur128 = (stderr: string): Loudness[] =>
+export const parseEbur128 = (stderr: string, durationS: number): Loudness[] =>
   stderr
     .split(/\[Parsed_ebur128_\d+ @ [^\]]*\] Summary:/)
     .slice(1)
@@ -30,7 +34,7 @@ export const parseEbur128 = (stderr: string): Loudness[] =>
       return [
         {
           integratedLufs: integrated > silenceLufs ? integrated : null,
-          rangeLu: Number.isFinite(rangeLu) ? rangeLu : 0,
+          rangeLu: Number.isFinite(rangeLu) && durationS >= shortestWithRangeS ? rangeLu : 0,
           truePeakDbtp: Number.isFinite(peak) ? peak : null,
         },
       ]

@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs'
 /** Lowest and highest sample of each stretch of audio, by turns: 16-bit numbers. */
 export type Peaks = { samplesPerPoint: number; values: number[] }
 
-/** The audio that peaks are taken of, as a file of signed 16-bit numbers, little end first. */
+/** The audio that peaks are taken of, as a file of signed 16-bit numbers, little end first, the channels by turns. */
 export const peaksRateHz = 8000
-export const peaksBytesPerSecond = peaksRateHz * 2
+export const peaksBytesPerSecond = (channels: number): number => peaksRateHz * 2 * channels
 
 /** 20 ms, the finest that a waveform shows. */
 const fewestSamples = 160
@@ -40,11 +40,15 @@ export const peakCounter = (perPoint: number) => {
 }
 
 /**
- * Peaks in several resolutions, by reading the file once.
- * @param resolutions samples for each point
+ * Peaks in several resolutions, by reading the file once. They are those of all channels together: a sum of channels may be
+ * nothing where each of them is loud.
+ * @param resolutions samples of each channel for each point
  */
-export const readPeaks = async (path: string, resolutions: readonly number[]): Promise<Peaks[]> => {
-  const counters = resolutions.map(peakCounter)
+export const readPeaks = async (
+  path: string,
+  { channels, resolutions }: { channels: number; resolutions: readonly number[] },
+): Promise<Peaks[]> => {
+  const counters = resolutions.map((perPoint) => peakCounter(perPoint * channels))
   // A piece may end in the middle of a sample.
   let rest: Buffer = Buffer.alloc(0)
   for await (const piece of createReadStream(path, { highWaterMark: 1 << 18 })) {
@@ -56,7 +60,7 @@ export const readPeaks = async (path: string, resolutions: readonly number[]): P
     }
     rest = bytes.subarray(whole)
   }
-  return counters.map((counter) => counter.end())
+  return counters.map((counter, index) => ({ ...counter.end(), samplesPerPoint: resolutions[index] ?? 1 }))
 }
 
 /** Version 2 of the data format of audiowaveform, with 8 bits, as players load it. Pure. */

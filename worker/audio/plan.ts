@@ -161,7 +161,7 @@ export const diskBytes = (plan: AudioPlan): number => {
   const { params, shape, resultS } = plan
   const perSecond = plan.files.reduce(
     (sum, file) => sum + formats[file.format].bytesPerSecond(params, file.shape),
-    peaksBytesPerSecond,
+    peaksBytesPerSecond(shape.channels),
   )
   const clip =
     Math.min(resultS, clipS(plan) ?? 0) * formats.flac.bytesPerSecond({ ...params, bitsPerSample: 16 }, shape)

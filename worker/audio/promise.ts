@@ -14,28 +14,56 @@ export const id3Bytes = (head: Buffer): number => {
 export const firstFrameBytes = 512
 
 /**
- * Whether an input says how long it is. Bare AAC does not, and MP3 only in a first frame that not every encoder writes: then
- * ffprobe guesses from the first bit rates it meets, which may be wrong several times over. Pure.
+ * Whether an input says how long it is. Bare AAC does not; nor does Ogg, where one stream may follow another and only the last
+ * one says how long it is. MP3 says it only in a first frame that not every encoder writes, and only for itself: another MP3 or
+ * a large tag may stand behind it. ffmpeg no longer believes that frame when the file is more than a sixteenth larger than it says
+ * (mp3dec.c), and guesses from the first bit rates it meets, which may be wrong several times over. Pure.
  * @param frame bytes from where the audio begins
+ * @param bytes of the file from there on
  */
-export const tellsDuration = ({ container }: Pick<Probe, 'container'>, frame: Buffer): boolean => {
-  if (container === 'aac') return false
+export const tellsDuration = (
+  { container }: Pick<Probe, 'container'>,
+  frame: Buffer,
+  bytes: number,
+): boolean => {
+  if (container === 'aac' || container === 'ogg') return false
   if (container !== 'mp3') return true
-  const text = frame.toString('latin1', 0, firstFrameBytes)
-  return ['Xing', 'Info', 'VBRI'].some((mark) => text.includes(mark))
+  const said = bytesSaid(frame)
+  // Less than ffmpeg lets pass: a short MP3 behind a long one would be taken for damage. Small tags are within it.
+  return said !== undefined && (said === 0 || bytes <= said * 1.01)
 }
+
+/** How large an MP3 that says how long it is says that it is. 0: it does not say that. undefined: not even how long it is. */
+const bytesSaid = (frame: Buffer): number | undefined => {
+  const text = frame.toString('latin1', 0, firstFrameBytes)
+  const xing = text.search(/Xing|Info/)
+  if (xing >= 0) {
+    const flags = numberAt(frame, xing + 4)
+    if ((flags & 1) === 0) return undefined
+    return (flags & 2) === 0 ? 0 : numberAt(frame, xing + 12)
+  }
+  const vbri = text.indexOf('VBRI')
+  return vbri < 0 ? undefined : numberAt(frame, vbri + 10)
+}
+
+const numberAt = (bytes: Buffer, at: number): number => (at + 4 > bytes.length ? 0 : bytes.readUInt32BE(at))
 
 /**
  * How much larger a file was meant to be than it is, 1 or more. ffprobe takes what is there of a WAV file for all of it, so
  * only its header tells that it was cut off; one that was written to a pipe says nothing of use. Pure.
  */
 export const meantShare = (head: Buffer, bytes: number): number => {
-  if (
-    head.length < 12 ||
-    head.toString('latin1', 0, 4) !== 'RIFF' ||
-    head.toString('latin1', 8, 12) !== 'WAVE'
-  )
-    return 1
+  const size = riffBytes(head)
+  return size === 0 ? 1 : Math.max(1, (size + 8) / Math.max(1, bytes))
+}
+
+/** What the header of a WAV file says about its size; 0: nothing of use. */
+const riffBytes = (head: Buffer): number => {
+  if (head.length < 12 || head.toString('latin1', 8, 12) !== 'WAVE') return 0
+  const form = head.toString('latin1', 0, 4)
   const size = head.readUInt32LE(4)
-  return size === 0 || size >= 0xffff_ff00 ? 1 : Math.max(1, (size + 8) / Math.max(1, bytes))
+  if (form === 'RIFF') return size >= 0xffff_ff00 ? 0 : size
+  // Above 4 GiB (EBU Tech 3306). Where the samples are counted, ffprobe goes by their number.
+  if (form !== 'RF64' || head.length < 44 || head.readBigUInt64LE(36) !== 0n) return 0
+  return Number(head.readBigUInt64LE(20))
 }

@@ -47,7 +47,8 @@ export const audio: KindHandler = async (work) => {
 /** @throws WorkerError of `requireAudio` */
 const admit = async (work: Work, { served, probed, tools }: OpenedMedia): Promise<AudioSource> => {
   const { signal } = work
-  const tells = tellsDuration(probed, await firstFrame(work, served))
+  const audioBytes = served.bytes - id3Bytes(served.head)
+  const tells = tellsDuration(probed, await firstFrame(work, served), audioBytes)
   return requireAudio(probed, {
     tells,
     meant: meantShare(served.head, served.bytes),

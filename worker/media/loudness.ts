@@ -26,7 +26,7 @@ export const measureLoudness = async (
     ...options,
     cpuLimitS: cpuLimitS(options.durationS, 0),
   })
-  const loudness = parseEbur128(stderr).at(-1)
+  const loudness = parseEbur128(stderr, options.durationS).at(-1)
   if (loudness === undefined)
     throw new WorkerError('OUTPUT_INVALID', 'the loudness of the audio could not be measured')
   return loudness

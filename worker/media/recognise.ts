@@ -43,6 +43,7 @@ const isMedia = (head: Buffer): boolean =>
   firstAtoms.includes(ascii(head, 4, 4)) ||
   startsWith(head, '1a45dfa3') || // Matroska, WebM
   (ascii(head, 0, 4) === 'RIFF' && ['AVI ', 'WAVE'].includes(ascii(head, 8, 4))) ||
+  (ascii(head, 0, 4) === 'RF64' && ascii(head, 8, 4) === 'WAVE') || // WAV above 4 GiB (EBU Tech 3306).
   ['FLV', 'OggS', 'fLaC', 'ID3'].some((mark) => ascii(head, 0, mark.length) === mark) ||
   startsWith(head, '000001ba') || // MPEG program stream
   isTransportStream(head, 0, 188) ||
