@@ -7,7 +7,11 @@ const bitsPerSecond = z.number().int().min(0)
 
 const streamSchema = z.strictObject({
   index: z.number().int().min(0).describe('Number in the file.'),
-  type: z.string().describe('video, audio, subtitle, data, attachment; cover for a picture of an album.'),
+  type: z
+    .string()
+    .describe(
+      'video, audio, subtitle, data, attachment; cover for a picture of an album; empty audio for a sound track without any sound.',
+    ),
   codec: z.string().describe('Name of the codec, unknown where ffprobe has none.'),
   language: z.string().optional().describe('As tagged in the file.'),
   durationS: seconds.optional().describe('Duration, where the file says.'),

@@ -31,7 +31,7 @@ export const errorCatalogue = {
   INPUT_CHANGED: entry(exitCodes.inputMissing, 'The input was replaced after the job was submitted'),
   INPUT_INCOMPLETE: entry(exitCodes.temporary, 'The input could not be downloaded whole'),
   INPUT_EMPTY: entry(exitCodes.badInput, 'The input is an empty file'),
-  INPUT_UNREADABLE: entry(exitCodes.badInput, 'The input is not a video that can be read'),
+  INPUT_UNREADABLE: entry(exitCodes.badInput, 'The input is not a video or sound that can be read'),
   INPUT_FORMAT_REFUSED: entry(exitCodes.badInput, 'The input is of a kind that is not accepted'),
   INPUT_TOO_LARGE: entry(exitCodes.badInput, 'The input is beyond a limit'),
   INPUT_TRUNCATED: entry(

@@ -132,6 +132,54 @@ const recipes = {
     ...['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-c:a', 'libopus'],
     ...['-live', '1'], // As browsers record: without a duration.
   ],
+  'hevc.ts': [
+    ...[...picture('320x180', 25, 4), '-c:v', 'libx265', '-preset', 'ultrafast', '-bf', '3'],
+    ...['-x265-params', 'log-level=none'],
+  ],
+  'recorded-longer-sound.webm': [
+    ...[...picture('320x180', 25, 2), ...tone(4)],
+    ...['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-c:a', 'libopus', '-live', '1'],
+  ],
+  'recorded-picture.webm': [...picture('320x180', 25, 0.04), '-c:v', 'libvpx', '-live', '1'],
+  // Cut out of a longer recording: the first time stamp is 100 s.
+  'offset.mkv': [...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac, '-output_ts_offset', '100'],
+  'offset.webm': [
+    ...[...picture('320x180', 25, 2), ...tone(2), '-output_ts_offset', '100'],
+    ...['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-c:a', 'libopus', '-live', '1'],
+  ],
+  'offset.flv': [
+    ...[...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac, '-output_ts_offset', '100'],
+    ...['-flvflags', 'no_duration_filesize'],
+  ],
+  // A sound track that nothing was ever written to.
+  'without-microphone.mkv': [...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac, '-af', 'aselect=0'],
+  'without-microphone.mov': [
+    ...[...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac, '-af', 'aselect=0'],
+    ...['-movflags', '+frag_keyframe+empty_moov'],
+  ],
+  'slides.mp4': [...picture('320x180', '1/5', 20), ...tone(20), ...h264, ...aac],
+  // Each of 4 s, but the last one of a single frame.
+  'slideshow.mp4': [
+    ...picture('320x180', 25, 8.04),
+    ...['-vf', "select='not(mod(n,100))'", '-fps_mode', 'vfr', ...h264],
+  ],
+  // The third channel, in the middle, is the only one that is heard.
+  'nine-channels.mov': [
+    ...picture('320x180', 25, 2),
+    ...['-f', 'lavfi', '-i', "aevalsrc='0|0|0.5*sin(2*PI*440*t)|0|0|0|0|0|0':d=2:s=48000"],
+    ...[...h264, '-c:a', 'pcm_s16le'],
+  ],
+  'needle.mp4': [...picture('320x180', 25, 1), ...h264, '-vf', 'setsar=100/1'],
+  'hdr-constant.mp4': [
+    ...picture('320x180', 25, 1),
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p10le'],
+    ...['-color_primaries', 'bt2020', '-color_trc', 'smpte2084', '-colorspace', 'bt2020c'],
+  ],
+  'hdr-240.mp4': [
+    ...picture('320x180', 25, 1),
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p10le'],
+    ...['-color_primaries', 'bt2020', '-color_trc', 'smpte2084', '-colorspace', 'smpte240m'],
+  ],
   'stream.flv': [...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac],
   'late-video.mkv': [
     ...picture('320x180', 25, 2),
@@ -184,6 +232,7 @@ type Maker = {
   remux: (from: RecipeName, inputOptions: string[]) => Promise<void>
   cut: (from: RecipeName, share: number) => Promise<void>
   damage: (from: RecipeName) => Promise<void>
+  lose: (from: RecipeName) => Promise<void>
   copy: (from: RecipeName) => Promise<void>
   write: (content: string | Buffer) => Promise<void>
 }
@@ -196,6 +245,8 @@ const derived = {
   'cut-moov-last.mp4': (make: Maker) => make.cut('moov-last.mp4', 0.6),
   'cut-moov-first.mp4': (make: Maker) => make.cut('moov-first.mp4', 0.4),
   'damaged.mp4': (make: Maker) => make.damage('moov-first.mp4'),
+  'damaged.avi': (make: Maker) => make.damage('fullrange.avi'),
+  'damaged-hevc.ts': (make: Maker) => make.lose('hevc.ts'),
   'picture.mp4': (make: Maker) => make.copy('picture.png'),
   'empty.mp4': (make: Maker) => make.write(''),
   'zeros.mp4': (make: Maker) => make.write(Buffer.alloc(50_000)),
@@ -250,6 +301,14 @@ export const clipMaker = (folder: string, tools: MediaTools): ((name: ClipName) 
       for (const share of [0.4, 0.5, 0.6, 0.7])
         await file.write(Buffer.alloc(600, 0xa5), 0, 600, Math.floor(content.length * share))
       await file.close()
+    },
+    lose: async (from) => {
+      const content = await readFile(await clip(from))
+      // One packet of MPEG-TS in 60, as a bad reception loses them.
+      const packets = Array.from({ length: content.length / 188 }, (_, index) =>
+        content.subarray(index * 188, (index + 1) * 188),
+      )
+      await writeFile(path, Buffer.concat(packets.filter((_, index) => index % 60 !== 59)))
     },
     copy: async (from) => writeFile(path, await readFile(await clip(from))),
     write: async (content) => writeFile(path, content),

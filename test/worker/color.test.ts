@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { colorMarks, isRgb, outputColor } from '../../worker/media/color.ts'
+import { colorMarks, hdrColor, isRgb, outputColor } from '../../worker/media/color.ts'
 import { parseProbe, type VideoStream } from '../../worker/media/probe.ts'
 import type { ClipName } from '../support/clips.ts'
 import { colorIn, look, looksLike, openStudio } from './media.ts'
@@ -18,6 +18,20 @@ const video = (said: Record<string, unknown>): VideoStream => {
   if (found === undefined) throw new Error('no video')
   return found
 }
+
+test.each([
+  ['says nothing', {}, 'bt2020/bt2020nc/tv'],
+  [
+    'says it all',
+    { color_primaries: 'smpte432', color_space: 'ictcp', color_range: 'pc' },
+    'smpte432/ictcp/pc',
+  ],
+  ['has a matrix that no zscale can undo', { color_space: 'bt2020c' }, 'bt2020/bt2020nc/tv'],
+  ['has one that not every zscale knows', { color_space: 'smpte240m' }, 'bt2020/bt2020nc/tv'],
+])('an HDR picture that %s is taken for %s', (_, said, words) => {
+  const { primaries, matrix, range } = hdrColor(video(said).color)
+  expect(`${primaries}/${matrix}/${range}`).toBe(words)
+})
 
 describe('what renditions are marked with', () => {
   const sd = { width: 720, height: 576 }

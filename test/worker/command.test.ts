@@ -96,6 +96,13 @@ describe('the arguments of ffmpeg', () => {
     expect(valueAfter(argumentsFor(source()), '-ac')).toBe('2')
   })
 
+  test('of more than eight channels the first eight are mixed', () => {
+    expect(valueAfter(argumentsFor(source({}, { channels: 8 })), '-af')).not.toContain('pan')
+    expect(valueAfter(argumentsFor(source({}, { channels: 9 })), '-af')).toMatch(
+      /^pan=7\.1\|.*\|c7=c7,aresample/,
+    )
+  })
+
   test('without audio there is no audio group', () => {
     const args = argumentsFor(source({}, null), { renditions: [{ height: 360, maxBitrateKbps: 700 }] })
     expect(valueAfter(args, '-var_stream_map')).toBe('v:0,name:360p')
@@ -110,6 +117,20 @@ describe('the arguments of ffmpeg', () => {
   test('pixels that are not square: one scaling to the size as it is seen', () => {
     const args = argumentsFor(source({ width: 720, height: 576, sample_aspect_ratio: '64:45' }))
     expect(valueAfter(args, '-filter_complex')).toContain('[s0]scale=854:480:')
+  })
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ['vary', { avg_frame_rate: '10/1' }, '[0:V:0]fps=30/1:start_time=0,split='],
+    [
+      'stand for seconds',
+      { r_frame_rate: '1/5', avg_frame_rate: '1/5' },
+      '[0:V:0]fps=1/1:start_time=0,split=',
+    ],
+    ['are too many', { r_frame_rate: '120/1', avg_frame_rate: '120/1' }, '[0:V:0]split='],
+    ['come at equal distances', {}, '[0:V:0]split='],
+  ])('pictures that %s are repeated before the encoder only where needed', (_, video, begins) => {
+    const graph = valueAfter(argumentsFor(source(video)), '-filter_complex') ?? ''
+    expect(graph.slice(0, begins.length)).toBe(begins)
   })
 
   test('interlaced pictures are woven into one per field', () => {
@@ -198,6 +219,18 @@ describe('room on the disk', () => {
         code: 'DISK_FULL',
         exitCode: 75,
         message: expect.stringMatching(/30\.2 GiB are needed and 10\.0 GiB are free.*ephemeralStorage to 42/),
+      }),
+    )
+  })
+
+  test('more than any task can have is refused for good, with what to do about it', () => {
+    const gibibyte = 1024 ** 3
+    expect(() => requireDisk(196 * gibibyte, 10 * gibibyte, 0)).toThrow(/ephemeralStorage to 200 or more/)
+    expect(() => requireDisk(120 * gibibyte, 10 * gibibyte, 80 * gibibyte)).toThrow(
+      expect.objectContaining({
+        code: 'INPUT_TOO_LARGE',
+        exitCode: 65,
+        message: expect.stringMatching(/204 GiB of disk, and no task has more than 200.*no MP4.*cut it/),
       }),
     )
   })

@@ -68,6 +68,7 @@ const recipes: Record<string, string[]> = {
   'matroska with opus': [...tone(2), '-c:a', 'libopus', '-f', 'matroska'],
   'matroska with aac': [...tone(2), ...picture, '-c:a', 'aac', '-f', 'matroska'],
   'transport stream': [...tone(2), ...picture, '-c:a', 'aac', '-f', 'mpegts'],
+  'track without sound': [...tone(2), ...picture, '-c:a', 'aac', '-af', 'aselect=0', '-f', 'matroska'],
   'bare aac': [...tone(2), '-c:a', 'aac', '-f', 'adts'],
   'late sound': ['-itsoffset', '1', ...tone(1), ...picture, '-c:a', 'aac', '-f', 'mp4'],
   mp3: [...tone(2), '-c:a', 'libmp3lame', '-f', 'mp3'],
@@ -181,6 +182,14 @@ describe('no audio', () => {
       code: 'NO_AUDIO_STREAM',
       exitCode: 65,
       message: expect.stringContaining('it has only video'),
+    })
+  })
+
+  test('a sound track that nothing was ever written to is none', async () => {
+    await expect(extract('quiet.mkv', 'track without sound')).rejects.toMatchObject({
+      code: 'NO_AUDIO_STREAM',
+      exitCode: 65,
+      message: expect.stringMatching(/it has only (video, empty audio|empty audio, video)/),
     })
   })
 

@@ -34,7 +34,7 @@ describe('what is refused: exit code 65, never tried again, and a sentence that 
   test.each<[ClipName, Partial<TranscodeParams>, string, RegExp]>([
     ['empty.mp4', {}, 'INPUT_EMPTY', /empty file/],
     ['zeros.mp4', {}, 'INPUT_UNREADABLE', /only zeros/],
-    ['random.mp4', {}, 'INPUT_UNREADABLE', /not a video that can be read/],
+    ['random.mp4', {}, 'INPUT_UNREADABLE', /not a video or sound that can be read/],
     ['text.mp4', {}, 'INPUT_UNREADABLE', /it is a text/],
     ['ftyp-only.mp4', {}, 'INPUT_UNREADABLE', /index is missing/],
     ['cut-moov-last.mp4', {}, 'INPUT_UNREADABLE', /upload was cut off/],
@@ -46,7 +46,9 @@ describe('what is refused: exit code 65, never tried again, and a sentence that 
       'INPUT_CORRUPT',
       /damaged: a picture or sound in it cannot be decoded/,
     ],
-    ['headless.mkv', {}, 'INPUT_UNREADABLE', /not a video that can be read/],
+    ['damaged.avi', { onDamage: 'strict' }, 'INPUT_CORRUPT', /cannot be decoded/],
+    ['damaged-hevc.ts', { onDamage: 'strict' }, 'INPUT_CORRUPT', /cannot be decoded/],
+    ['headless.mkv', {}, 'INPUT_UNREADABLE', /not a video or sound that can be read/],
     ['picture.mp4', {}, 'INPUT_FORMAT_REFUSED', /it is a picture/],
     ['playlist.mp4', {}, 'INPUT_FORMAT_REFUSED', /it is a playlist/],
     ['ffconcat.mp4', {}, 'INPUT_FORMAT_REFUSED', /it is a list of files/],
@@ -61,6 +63,7 @@ describe('what is refused: exit code 65, never tried again, and a sentence that 
     ['gigantic.mkv', {}, 'INPUT_TOO_LARGE', /pictures are 9000x4400 pixels, at most 35389440 in all are/],
     ['endless.mkv', {}, 'INPUT_TOO_LARGE', /\d{5,6} seconds, at most 86400 are/],
     ['crowded.mkv', {}, 'INPUT_TOO_LARGE', /18 streams, at most 16 are/],
+    ['needle.mp4', {}, 'INPUT_TOO_LARGE', /32000 pixels on the longer side of 180p, at most 16384 are/],
     ['flickering.mkv', {}, 'INPUT_TOO_LARGE', /500 frames per second, at most 240 are/],
   ])('%s %j', async (name, params, code, message) => {
     await expect(studio.transcodeClip(name, params)).rejects.toMatchObject({
@@ -175,15 +178,58 @@ describe('what is unusual and becomes ordinary: even sizes, 4:2:0, constant rate
       'recorded.webm',
       'a recording of a browser that says nothing about its duration',
       ({ durationS }, { frames }) => {
-        expect(durationS).toBeCloseTo(1.96, 1)
+        // Where the last sound ends, which Opus makes in whole packets; the last time stamp of a picture is 1.96.
+        expect(durationS).toBeCloseTo(2.02, 2)
         expect(frames).toBeGreaterThanOrEqual(49)
       },
     ],
     [
-      'one-picture.avi',
-      'a single picture, all that is left',
-      (_, { frames }) => expect(frames).toBeLessThanOrEqual(2),
+      'recorded-longer-sound.webm',
+      'one whose sound goes on after its pictures',
+      ({ durationS, audioRendition }) => {
+        expect(durationS).toBeCloseTo(4.02, 1)
+        expect(audioRendition?.durationS).toBeCloseTo(4.02, 1)
+      },
     ],
+    [
+      'recorded-picture.webm',
+      'one of a single picture',
+      ({ durationS }, { frames }) => expect([durationS, frames]).toEqual([0.04, 1]),
+    ],
+    ...(['offset.mkv', 'offset.webm', 'offset.flv'] as const).map(
+      (name): [ClipName, string, (metadata: TranscodeMetadata, largest: Largest) => void] => [
+        name,
+        'time stamps that begin at 100 s',
+        ({ durationS }, { frames }) => {
+          expect(durationS).toBeCloseTo(2.03, 1)
+          expect(frames).toBeGreaterThanOrEqual(50)
+        },
+      ],
+    ),
+    [
+      'slides.mp4',
+      'a picture every five seconds, with sound',
+      (_, { frameRate, durationS }) => expect([frameRate, durationS]).toEqual([1, 20]),
+    ],
+    [
+      'slideshow.mp4',
+      'pictures of four seconds, the last of which is gone at once',
+      (_, { durationS }) => expect(durationS).toBeCloseTo(8, 1),
+    ],
+    [
+      'nine-channels.mov',
+      'more channels than anybody can mix: the first eight are heard',
+      ({ audio, audioRendition, loudness }) => {
+        expect([audio?.channels, audioRendition?.channels]).toEqual([9, 2])
+        expect(loudness?.integratedLufs).toBeGreaterThan(-30)
+      },
+    ],
+    [
+      'hdr-constant.mp4',
+      'HDR with a matrix that no filter can undo',
+      (_, { color }) => expect(color.transfer).toBe('bt709'),
+    ],
+    ['hdr-240.mp4', 'HDR with one that some can', (_, { color }) => expect(color.transfer).toBe('bt709')],
     ['stream.ts', 'a transport stream', (_, { frames }) => expect(frames).toBeGreaterThanOrEqual(49)],
     ['program.mpg', 'a program stream', (_, { frames }) => expect(frames).toBeGreaterThanOrEqual(49)],
     ['stream.flv', 'Flash video', (_, { frames }) => expect(frames).toBeGreaterThanOrEqual(49)],
@@ -212,12 +258,34 @@ describe('what is done with a warning', () => {
   test.each<[ClipName, Partial<TranscodeParams>, string]>([
     ['damaged.mp4', {}, 'DAMAGED_FRAMES'],
     ['damaged.mp4', { onDamage: 'keep' }, 'DAMAGED_FRAMES'],
+    ['damaged.avi', {}, 'DAMAGED_FRAMES'],
+    // A single picture, and not the whole of it, is all that is left.
+    ['one-picture.avi', {}, 'DAMAGED_FRAMES'],
+    ['damaged-hevc.ts', { onDamage: 'keep' }, 'DAMAGED_FRAMES'],
     ['cut-moov-first.mp4', { onDamage: 'keep' }, 'INPUT_TRUNCATED'],
   ])('%s %j: %s', async (name, params, code) => {
     const { metadata } = await studio.transcodeClip(name, params)
     expect(metadata.warnings).toContainEqual(expect.objectContaining({ code, message: expect.any(String) }))
     if (code === 'DAMAGED_FRAMES') expect(metadata.warnings[0]?.count).toBeGreaterThan(0)
   })
+
+  test.each<ClipName>(['fullrange.avi', 'hevc.ts', 'stream.ts', 'program.mpg', 'odd.mkv', 'recorded.webm'])(
+    'what is sound passes strict without one: %s',
+    async (name) => {
+      const { metadata } = await studio.transcodeClip(name, { onDamage: 'strict' })
+      expect(metadata.warnings).toEqual([])
+    },
+  )
+
+  test.each<ClipName>(['without-microphone.mkv', 'without-microphone.mov'])(
+    'a sound track without any sound is left out: %s',
+    async (name) => {
+      const { metadata } = await studio.transcodeClip(name)
+      expect(metadata.warnings).toEqual([expect.objectContaining({ code: 'AUDIO_EMPTY' })])
+      expect(metadata).toMatchObject({ audio: null, audioRendition: null, loudness: null })
+      expect(metadata.streams.map(({ type }) => type)).toEqual(['video', 'empty audio'])
+    },
+  )
 
   test('HDR, where ffmpeg cannot map it', async () => {
     const { metadata } = await studio.transcodeClip(

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { npmMediaTools } from '../support/clips.ts'
 import { type Handling, openHandling } from './handling.ts'
@@ -67,6 +69,14 @@ const sources: [what: string, clip: Counted, shards: number][] = [
     { name: 'late-sound.ts', rate: '25', seconds, sound: ['-itsoffset', '0.7'] },
     3,
   ],
+  [
+    'HEVC, whose pictures after a seek lack some before it',
+    {
+      ...{ name: 'hevc.ts', rate: '25', seconds },
+      more: ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'open-gop=1:log-level=none'],
+    },
+    3,
+  ],
   ['no sound', { name: 'mute.mp4', rate: '25', seconds, sound: null }, 3],
   [
     'a recording that was begun hours ago, with few key frames',
@@ -115,6 +125,39 @@ describe.each(rows)('$what, with $version', ({ tools, clip, shards }) => {
     expect(sharded.result).toMatchObject({ durationS: whole.result.durationS, warnings: 0 })
   })
 })
+
+test.each(everyTools)(
+  'pictures that change their size in the middle, for which ffmpeg begins anew with its filters, with %s',
+  async (version, tools) => {
+    const halves = ['320x180', '480x270'].map((size) => ({
+      ...{ name: `${size}.ts`, rate: '25', seconds: 3, sound: null },
+      more: ['-vf', `scale=${size}:flags=neighbor`],
+    }))
+    for (const half of halves) await countedClip(folder, npm, half)
+    const list = join(folder, 'sizes.txt')
+    await writeFile(list, halves.map(({ name }) => `file ${name}\n`).join(''))
+    const path = join(folder, 'sizes.ts')
+    await promisify(execFile)(
+      npm.ffmpeg.path,
+      ['-y', '-v', 'error', '-f', 'concat', '-i', list, '-c', 'copy', path],
+      { env: npm.env },
+    )
+    const input = await handling.workshop.upload('sizes.ts', await readFile(path))
+    const params = shardParams({ shardThreshold: 3, shardSeconds: 2 })
+    const whole = await transcodeWhole(handling, input, params, tools)
+    const sharded = await transcodeSharded(handling, input, params, tools, 'sizes')
+    const [one, many] = [join(folder, `sizes-one-${version}`), join(folder, `sizes-many-${version}`)]
+    await download(handling, whole, 'results/whole/', one)
+    await download(handling, sharded, sharded.of.settings.output, many)
+    expect(sharded.split.shards).toHaveLength(3)
+    for (const { playlist } of (await metadataIn(one)).renditions) {
+      const numbers = await numbersIn(tools, join(many, playlist))
+      expect(numbers).toEqual(Array.from({ length: 150 }, (_, frame) => frame % 75))
+      expect(numbers).toEqual(await numbersIn(tools, join(one, playlist)))
+      expect(await timingOf(tools, join(many, playlist))).toEqual(await timingOf(tools, join(one, playlist)))
+    }
+  },
+)
 
 /** An encoder that begins anew makes other bytes, which is all that may differ. */
 const withoutSizes = (metadata: Awaited<ReturnType<typeof metadataIn>>) => ({

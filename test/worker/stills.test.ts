@@ -26,6 +26,8 @@ describe('which key frames become pictures', () => {
     ['every second one of 29.97 frames a second', 60, 2.002, 4, 500, 2],
     ['the next further one, where the distance is no multiple', 60, 2, 5, 500, 3],
     ['as few as fit into the most, of a long video', 7200, 2, 2, 500, 8],
+    ['of a video with a few more key frames than that: half of them', 1010, 2, 2, 500, 2],
+    ['also of thumbnails', 404, 2, 2, 200, 2],
     ['of the longest video: 500', 86_400, 2, 2, 500, 87],
     ['the first one only, of a video that is shorter than the distance', 0.04, 2, 10, 200, 5],
   ])('%s', (_, durationS, spacingS, apartS, most, every) => {

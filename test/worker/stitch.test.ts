@@ -9,7 +9,7 @@ import { encodeShard } from '../../worker/kinds/encode-shard.ts'
 import { encodeSound } from '../../worker/kinds/encode-sound.ts'
 import { stitch, stitchTeller } from '../../worker/kinds/stitch.ts'
 import { transcode } from '../../worker/kinds/transcode.ts'
-import { clipMaker, npmMediaTools } from '../support/clips.ts'
+import { type ClipName, clipMaker, npmMediaTools } from '../support/clips.ts'
 import { type Handling, openHandling } from './handling.ts'
 import { countedClip, type Sharded, shardParams, splitOf, transcodeSharded } from './sharding.ts'
 
@@ -198,12 +198,15 @@ describe('a shard', () => {
     ).rejects.toMatchObject({ code: 'INPUT_CHANGED' })
   })
 
-  test('sound of an input without any is refused', async () => {
-    const mute = await handling.workshop.upload('mute.mp4', await readFile(await clip('silent.mp4')))
-    await expect(
-      handling.handle(encodeSound, { input: mute, params: { transcode: params }, tools }),
-    ).rejects.toMatchObject({ code: 'NO_AUDIO_STREAM' })
-  })
+  test.each(['silent.mp4', 'without-microphone.mkv'] as const)(
+    'sound of an input without any is refused: %s',
+    async (name) => {
+      const mute = await handling.workshop.upload(`mute-${name}`, await readFile(await clip(name)))
+      await expect(
+        handling.handle(encodeSound, { input: mute, params: { transcode: params }, tools }),
+      ).rejects.toMatchObject({ code: 'NO_AUDIO_STREAM' })
+    },
+  )
 })
 
 describe('whether a job is split', () => {
@@ -253,9 +256,41 @@ describe('whether a job is split', () => {
     ])
   })
 
-  test('an input that is no video fails as it always did', async () => {
+  test.each<[ClipName, string]>([
+    ['text.mp4', 'INPUT_UNREADABLE'],
+    ['random.mp4', 'INPUT_UNREADABLE'],
+    ['cut-moov-last.mp4', 'INPUT_UNREADABLE'],
+    ['playlist.mp4', 'INPUT_FORMAT_REFUSED'],
+    ['sound.m4a', 'NO_VIDEO_STREAM'],
+    ['crowded.mkv', 'INPUT_TOO_LARGE'],
+  ])('an input that is refused is not downloaded for it: %s', async (name, code) => {
+    const refused = await handling.workshop.upload(name, await readFile(await clip(name)))
+    const stages: string[] = []
+    await expect(
+      handling.handle(transcode, {
+        ...{ input: refused, params, tools },
+        tell: ({ stage }) => stages.push(stage),
+      }),
+    ).rejects.toMatchObject({ code, exitCode: 65 })
+    expect(stages).toEqual(['look'])
+  })
+
+  test('an input that takes long to look at from afar is looked at once more on the disk', async () => {
     const text = await handling.workshop.upload('text.mp4', await readFile(await clip('text.mp4')))
-    await expect(look(text, {})).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
+    const stages: string[] = []
+    let nowMs = 0
+    const slowly: typeof transcode = (work) =>
+      transcode({
+        ...work,
+        nowMs: () => {
+          nowMs += 30_000
+          return nowMs
+        },
+      })
+    await expect(
+      handling.handle(slowly, { input: text, params, tools, tell: ({ stage }) => stages.push(stage) }),
+    ).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
+    expect(stages).toContain('download')
   })
 
   test('an input that is cut off is not split: the one task says so', async () => {

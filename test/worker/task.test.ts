@@ -112,7 +112,7 @@ describe('a task that holds the job', () => {
         outcome: 'failed',
         exitCode: 65,
         code: 'INPUT_UNREADABLE',
-        message: 'The input is not a video that can be read: it is a text.',
+        message: 'The input is not a video or sound that can be read: it is a text.',
       },
     ],
     [

@@ -40,11 +40,7 @@ const encode = async (
   const plan = planTranscode(source, params.transcode, tools.toneMaps)
   requireRate(plan, params)
   const durationS = params.frames / quotient(plan.rate)
-  requireDisk(
-    outputBytes({ ...plan, promised: { ...plan.promised, wholeS: durationS } }),
-    await freeBytesAt(scratch),
-    0,
-  )
+  requireDisk(shardBytes(plan, durationS), await freeBytesAt(scratch), 0)
   let repeated = 0
   const { damage } = await runFfmpeg(shardArguments(plan, params, { input: served, output }), {
     tools,
@@ -55,6 +51,7 @@ const encode = async (
     signal,
     nowMs,
     strict: params.transcode.onDamage === 'strict',
+    midway: params.start.seekS > 0,
     onLine: (line) => {
       repeated = Number(/^dup_frames=\s*(\d+)/.exec(line)?.[1] ?? repeated)
     },
@@ -75,6 +72,15 @@ const encode = async (
     )
   return { frames, damage }
 }
+
+/** Bytes of the renditions of one shard at most. Sound and MP4 files are made elsewhere. */
+const shardBytes = (plan: Plan, durationS: number): number =>
+  outputBytes({
+    rungs: plan.rungs,
+    params: { ...plan.params, mp4: 'none' },
+    audio: false,
+    promised: { ...plan.promised, wholeS: durationS },
+  })
 
 /** All that was planned by frame numbers would be wrong. */
 const requireRate = ({ rate }: Plan, { rate: planned }: EncodeShardParams): void => {

@@ -5,7 +5,7 @@ import {
   soundName,
 } from '../../schemas/kinds/encode-sound.ts'
 import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
-import { WorkerError } from '../errors.ts'
+import { asWorkerError, WorkerError } from '../errors.ts'
 import { planTranscode } from '../media/command.ts'
 import { freeBytesAt, requireDisk } from '../media/disk.ts'
 import { requireSource } from '../media/gate.ts'
@@ -52,7 +52,13 @@ const encode = async (
   })
   const failure = served.failure()
   if (failure !== undefined) throw failure
-  const [stream] = await inspectPiece(output, true, { tools, signal })
+  const [stream] = await inspectPiece(output, true, { tools, signal }).catch(async (thrown: unknown) => {
+    signal.throwIfAborted()
+    requireDisk(0, await freeBytesAt(scratch), 0)
+    // What has just been written by this task and has nothing in it cannot be read back; trying again makes the same.
+    if (asWorkerError(thrown).code === 'PIECES_INVALID') return []
+    throw thrown
+  })
   if (stream?.codec !== 'aac' || stream.packets === 0)
     throw new WorkerError('INPUT_UNREADABLE', 'its audio ends before it begins')
   return damage

@@ -3,11 +3,11 @@ import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
 import type { TranscodeSplit } from '../../schemas/kinds/transcode-long.ts'
 import type { TranscodeWarning } from '../../schemas/metadata.ts'
 import { WorkerError } from '../errors.ts'
-import { planTranscode } from '../media/command.ts'
-import { requireSource } from '../media/gate.ts'
-import { inputLimits } from '../media/limits.ts'
+import { type Plan, planTranscode } from '../media/command.ts'
+import { requireSource, type Source } from '../media/gate.ts'
+import { inputLimits, probeTimeoutMs } from '../media/limits.ts'
 import { quotient } from '../media/probe.ts'
-import { planShards, shardCount, shardFramesOf, whyWhole } from '../media/shards-plan.ts'
+import { planShards, type SplitVerdict, shardCount, shardFramesOf, whyWhole } from '../media/shards-plan.ts'
 import { readTimeline } from '../media/shards-timeline.ts'
 import type { Work } from './handler.ts'
 import { type OpenedMedia, withMedia } from './parts.ts'
@@ -19,21 +19,26 @@ export type Decision =
 
 const whole: Decision = { is: 'whole', warnings: [] }
 
-/** Looks at the input where it lies whether it is long enough to be cut into shards, and can be. */
+/**
+ * Looks at the input where it lies whether it is long enough to be cut into shards, and can be.
+ * @throws WorkerError of the gate: what is refused is not downloaded for it
+ */
 export const decideSplit = async (work: Work, params: TranscodeParams): Promise<Decision> => {
+  const startMs = work.nowMs()
   work.tell({ stage: 'look', percent: 0 })
   try {
     return await withMedia(work, (media) => decide(work, params, media))
   } catch (thrown) {
     work.signal.throwIfAborted()
-    // What is wrong with the input itself, the whole transcode finds out, and knows more about it.
-    if (!(thrown instanceof WorkerError) || thrown.exitCode !== exitCodes.badInput) throw thrown
+    // It may only have taken too long to look at from afar; a copy on the disk is read faster.
+    const wasSlow = work.nowMs() - startMs >= probeTimeoutMs
+    if (!wasSlow || !(thrown instanceof WorkerError) || thrown.code !== 'INPUT_UNREADABLE') throw thrown
     return whole
   }
 }
 
 const decide = async (
-  { signal, log }: Work,
+  work: Work,
   params: TranscodeParams,
   { served, probed, tools }: OpenedMedia,
 ): Promise<Decision> => {
@@ -46,10 +51,28 @@ const decide = async (
   const obstacle = whyWhole(source, plan)
   const verdict =
     obstacle === undefined
-      ? planShards(source, plan, await readTimeline(served, { tools, signal }))
+      ? await planByTimeline(work, source, plan, { served, tools })
       : { is: 'alone' as const, why: obstacle }
+  if (verdict === undefined) return whole
   if (verdict.is === 'split') return verdict
-  log.info({ why: verdict.why, durationS }, 'not split')
+  work.log.info({ why: verdict.why, durationS }, 'not split')
   const message = `The input is longer than ${params.shardThreshold} s but was encoded in one piece: ${verdict.why}.`
   return { is: 'whole', warnings: [{ code: 'NOT_SPLIT', message }] }
+}
+
+/** @returns undefined if it cannot be read to its end: what becomes of that, the whole transcode knows. */
+const planByTimeline = async (
+  { signal }: Work,
+  source: Source,
+  plan: Plan,
+  { served, tools }: Pick<OpenedMedia, 'served' | 'tools'>,
+): Promise<SplitVerdict | undefined> => {
+  try {
+    return planShards(source, plan, await readTimeline(served, { tools, signal }))
+  } catch (thrown) {
+    signal.throwIfAborted()
+    const failure = served.failure() ?? thrown
+    if (!(failure instanceof WorkerError) || failure.exitCode !== exitCodes.badInput) throw failure
+    return undefined
+  }
 }

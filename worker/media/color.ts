@@ -42,6 +42,24 @@ export const outputColor = (video: VideoStream, toneMapped: boolean): Color => {
   return { primaries: said('primaries'), transfer: said('transfer'), matrix: said('matrix') }
 }
 
+/** Words that zscale takes in every version that we run on, for pictures of HDR; anything else counts as unsaid. */
+const mappable = {
+  primaries: [...known.primaries, 'smpte428', 'jedec-p22', 'ebu3213'],
+  matrix: ['bt709', 'fcc', 'bt470bg', 'smpte170m', 'bt2020nc', 'ycgco', 'ictcp', 'gbr'],
+  range: ['tv', 'pc'],
+}
+
+/** What the numbers of an HDR picture mean; what a file leaves unsaid is what HDR10 and HLG prescribe. Pure. */
+export const hdrColor = (color: VideoStream['color']): Record<keyof typeof mappable, string> => {
+  const said = (field: keyof typeof mappable, otherwise: string) =>
+    mappable[field].includes(color[field]) ? color[field] : otherwise
+  return {
+    primaries: said('primaries', 'bt2020'),
+    matrix: said('matrix', 'bt2020nc'),
+    range: said('range', 'tv'),
+  }
+}
+
 /** Red, green and blue, as screens are recorded, have no matrix yet; it is chosen when they become brightness and color. */
 export const isRgb = ({ pixelFormat, color }: VideoStream): boolean =>
   color.matrix === 'gbr' || /^(gbr|rgb|bgr|argb|abgr|0rgb|0bgr|pal8|x2rgb|x2bgr)/.test(pixelFormat)

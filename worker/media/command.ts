@@ -1,16 +1,20 @@
 import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
 import { nothingElse, runArguments } from './arguments.ts'
-import { bt709, type Color, colorMarks, isRgb, outputColor } from './color.ts'
-import type { Source } from './gate.ts'
+import { bt709, type Color, colorMarks, hdrColor, isRgb, outputColor } from './color.ts'
+import { requireSides, type Source } from './gate.ts'
 import { keyFrameInterval, ladder, outputRate, type Rung } from './ladder.ts'
 import { cpuLimitS, inputGuard } from './limits.ts'
-import type { Ratio, VideoStream } from './probe.ts'
+import { quotient, type Ratio, type VideoStream } from './probe.ts'
 
 /** Everything that was decided about one transcode before ffmpeg starts. */
 export type Plan = {
   rungs: Rung[]
   rate: Ratio
+  /** Pictures have to be repeated or left out to come at this rate. */
+  unsteady: boolean
   audio: boolean
+  /** Of the sound of the source; 0 without one. */
+  channels: number
   deinterlace: boolean
   toneMap: (VideoStream['color'] & { transfer: 'smpte2084' | 'arib-std-b67' }) | undefined
   /** What every rendition is marked with. */
@@ -28,16 +32,23 @@ export type Plan = {
 export const playlistName = 'index.m3u8'
 export const audioFolder = 'audio'
 
-/** What will be made of a source. Pure. */
+/**
+ * What will be made of a source. Pure.
+ * @throws WorkerError INPUT_TOO_LARGE if a rendition would be wider or higher than an encoder makes it
+ */
 export const planTranscode = (source: Source, params: TranscodeParams, toneMaps: boolean): Plan => {
   const { video, audio, durationS } = source
   const rungs = ladder(video, params.renditions)
+  requireSides(rungs)
   const transfer = video.hdr === 'pq' ? 'smpte2084' : 'arib-std-b67'
   const toneMapped = video.hdr !== 'none' && toneMaps
   return {
     rungs,
     rate: outputRate(video),
+    // Twice as many out of interlaced ones, and half as many above 60 a second, still come at equal distances.
+    unsteady: video.variableFrameRate || quotient(video.nominalRate) < 1,
     audio: audio !== undefined,
+    channels: audio?.channels ?? 0,
     deinterlace: video.interlaced,
     toneMap: toneMapped ? { ...video.color, transfer } : undefined,
     color: outputColor(video, toneMapped),
@@ -93,11 +104,18 @@ export const jpegFilters = 'format=gbrp,scale=out_color_matrix=bt601:out_range=p
 
 const filterGraph = (plan: Plan): string => {
   const { rungs } = plan
-  const prepared = [...inputFilters(plan), `split=${rungs.length}`].join(',')
+  const prepared = [...inputFilters(plan), ...steadying(plan), `split=${rungs.length}`].join(',')
   const branches = rungs.map((_, index) => `[s${index}]`).join('')
   const scaled = rungs.map((rung, index) => `[s${index}]${rungFilters(plan, rung)}[v${index}]`)
   return [`[0:V:0]${prepared}${branches}`, ...scaled].join(';')
 }
+
+/**
+ * Repeats and leaves out pictures before the encoder would do it: not every version of it lets the last picture stand as
+ * long as it lasts (5.1), nor ends with one that stands shorter than a frame of the source (7.0).
+ */
+const steadying = ({ unsteady, rate }: Plan): string[] =>
+  unsteady ? [`fps=${rate.num}/${rate.den}:start_time=0`] : []
 
 /** What is done to the decoded picture once, before it is split. Pure. */
 export const inputFilters = ({ deinterlace, toneMap }: Pick<Plan, 'deinterlace' | 'toneMap'>): string[] => [
@@ -111,15 +129,10 @@ export const rungFilters = ({ color, rgb }: Pick<Plan, 'color' | 'rgb'>, { width
   return `scale=${width}:${height}:out_range=tv${matrix},setsar=1,format=yuv420p,${colorMarks(color)}`
 }
 
-/** What a file leaves unsaid is what HDR10 and HLG prescribe; zscale refuses to guess. */
-const toneMapping = ({ transfer, primaries, matrix, range }: NonNullable<Plan['toneMap']>): string => {
-  const said = (value: string, otherwise: string) => (value === 'unknown' ? otherwise : value)
-  const from = [
-    `tin=${transfer}`,
-    `pin=${said(primaries, 'bt2020')}`,
-    `min=${said(matrix, 'bt2020nc')}`,
-    `rin=${said(range, 'tv')}`,
-  ].join(':')
+/** All of the color is told: zscale refuses to guess. */
+const toneMapping = ({ transfer, ...color }: NonNullable<Plan['toneMap']>): string => {
+  const { primaries, matrix, range } = hdrColor({ transfer, ...color })
+  const from = `tin=${transfer}:pin=${primaries}:min=${matrix}:rin=${range}`
   return [
     `zscale=${from}:t=linear:npl=100`,
     'format=gbrpf32le',
@@ -148,10 +161,16 @@ export const videoArguments = ({
 }
 
 /** Sound that begins late, or has a gap, gets silence there: all playlists of an output share one timeline from zero. */
-export const audioArguments = ({ params }: Pick<Plan, 'params'>): string[] => [
-  ...['-af', 'aresample=async=1:first_pts=0'],
+export const audioArguments = ({ params, channels }: Pick<Plan, 'params' | 'channels'>): string[] => [
+  ...['-af', [...fewerChannels(channels), 'aresample=async=1:first_pts=0'].join(',')],
   ...['-c:a', 'aac', '-b:a', `${params.audioBitrateKbps}k`, '-ac', '2', '-ar', '48000'],
 ]
+
+/** Not every ffmpeg can mix more than eight channels (5.1). The first eight are taken as if there were no others. */
+const fewerChannels = (channels: number): string[] =>
+  channels > 8
+    ? [`pan=7.1|${[0, 1, 2, 3, 4, 5, 6, 7].map((channel) => `c${channel}=c${channel}`).join('|')}`]
+    : []
 
 export const hlsArguments = (
   { rungs, audio, params }: Pick<Plan, 'rungs' | 'audio' | 'params'>,

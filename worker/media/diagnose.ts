@@ -64,8 +64,14 @@ export const diagnoseText = (stderr: string): WorkerError | undefined => {
   return undefined
 }
 
-/** Lines about frames that could not be decoded whole; both wordings of the versions we run on. */
-export const tellsOfDamage = (line: string): boolean =>
-  /corrupt decoded frame|error while decoding|Error submitting packet to decoder|concealing \d+ .*errors/i.test(
-    line,
-  )
+/**
+ * Lines about frames that could not be decoded whole; both wordings of the versions we run on. Pure.
+ * @param midway the decoder begins in the middle of the input, where what it is given first may lack what comes before it
+ */
+export const tellsOfDamage = (line: string, midway = false): boolean =>
+  brokenFrame.test(line) || (!midway && missingPart.test(line))
+
+const brokenFrame =
+  /corrupt decoded frame|error while decoding|Error submitting packet to decoder|concealing \d+ .*errors|\[mjpeg[^\]]*\] error /i
+/** HEVC and lost packets of MPEG-TS: the frame is shown all the same, and nothing else is said of it. */
+const missingPart = /corrupt input packet|Could not find ref with POC/i

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises'
+import { fargateEphemeralStorage } from '../../schemas/fargate.ts'
 import { askForStorage } from '../../schemas/sizes.ts'
 import { WorkerError } from '../errors.ts'
 import type { Plan } from './command.ts'
@@ -27,12 +28,17 @@ export const outputBytes = (plan: Pick<Plan, 'rungs' | 'params' | 'audio' | 'pro
 /**
  * A full disk shows as empty files and exit code 0, so there must be room before anything is written.
  * @param takenBytes what the task holds on the disk already
- * @throws WorkerError DISK_FULL, naming the GiB to ask for
+ * @throws WorkerError DISK_FULL, naming the GiB to ask for; INPUT_TOO_LARGE if no task can have so many
  */
 export const requireDisk = (neededBytes: number, freeBytes: number, takenBytes: number): void => {
   const withSpareBytes = neededBytes + spareBytes
   if (freeBytes >= withSpareBytes) return
   const size = Math.max(21, Math.ceil((takenBytes + withSpareBytes) / gibibyte) + imageGibibytes)
+  if (size > fargateEphemeralStorage.maxGiB)
+    throw new WorkerError(
+      'INPUT_TOO_LARGE',
+      `it would take ${size} GiB of disk, and no task has more than ${fargateEphemeralStorage.maxGiB}. Ask for fewer renditions or for no MP4 files, or cut it into parts`,
+    )
   throw new WorkerError(
     'DISK_FULL',
     `${inGibibytes(withSpareBytes)} GiB are needed and ${inGibibytes(freeBytes)} GiB are free. ${askForStorage(size)}`,

@@ -1,7 +1,9 @@
 import { open } from 'node:fs/promises'
+import type { TranscodeWarning } from '../../schemas/metadata.ts'
 import { WorkerError } from '../errors.ts'
+import type { Rung } from './ladder.ts'
 import type { InputLimits } from './limits.ts'
-import { type Probe, type ProbeOptions, probe, quotient, type VideoStream } from './probe.ts'
+import { emptyAudio, type Probe, type ProbeOptions, probe, quotient, type VideoStream } from './probe.ts'
 import { recognise, recognisedBytes } from './recognise.ts'
 
 /** An input that may be worked on: it has a picture and a duration, and is within the limits. */
@@ -49,6 +51,30 @@ export const requireSource = (found: Probe, limits: InputLimits): Source => {
   if (durationS > limits.durationS) throw tooLarge('seconds', Math.round(durationS), limits.durationS)
   return { ...found, video, durationS }
 }
+
+/** Pixels, the longest side that H.264 encoders make. */
+const longestSide = 16_384
+
+/**
+ * Pictures of an extreme shape have few pixels, and renditions that are wider or higher than any encoder makes them. Pure.
+ * @throws WorkerError INPUT_TOO_LARGE
+ */
+export const requireSides = (rungs: readonly Rung[]): void => {
+  for (const { name, width, height } of rungs)
+    if (Math.max(width, height) > longestSide)
+      throw tooLarge(`pixels on the longer side of ${name}`, Math.max(width, height), longestSide)
+}
+
+/** What was odd about the tracks of an input and did not stop the job. Pure. */
+export const trackOddities = ({ streams }: Pick<Probe, 'streams'>): TranscodeWarning[] =>
+  streams.some(({ type }) => type === emptyAudio)
+    ? [
+        {
+          code: 'AUDIO_EMPTY',
+          message: 'The input names a sound track without any sound in it: the output has no sound.',
+        },
+      ]
+    : []
 
 /** What it has instead, and who takes that. */
 const withoutVideo = (streams: Probe['streams']): string => {

@@ -4,11 +4,18 @@ import type { Plan } from './command.ts'
 import type { Source } from './gate.ts'
 import { type CheckedPlaylist, judgeDuration } from './verify.ts'
 
+/** What is cut off ends with a whole frame. */
+const cutOffWithinS = 1
+
 type Lasting = Pick<CheckedPlaylist, 'durationS'>
 
-/** Whether the output is as long as the input promised. With `onDamage: keep` a difference is a warning. Pure. */
+/**
+ * Whether the output is as long as the input promised. With `onDamage: keep` a difference is a warning, unless the output had
+ * to be cut off: nobody knows how much is missing then. Pure.
+ * @throws WorkerError INPUT_TRUNCATED or INPUT_CORRUPT
+ */
 export const judgeOutput = (
-  { promised, params }: Pick<Plan, 'promised' | 'params'>,
+  { promised, params, longestS }: Pick<Plan, 'promised' | 'params' | 'longestS'>,
   { renditions, audio }: { renditions: readonly Lasting[]; audio: Lasting | null },
 ): TranscodeWarning[] => {
   const pictures = renditions.map(({ durationS }) => ({
@@ -19,6 +26,11 @@ export const judgeOutput = (
   const sounds =
     audio === null ? [] : [{ what: 'sound', durationS: audio.durationS, promisedS: promised.audioS }]
   const parts = [...pictures, ...sounds]
+  if (parts.some(({ durationS }) => durationS >= longestS - cutOffWithinS))
+    throw new WorkerError(
+      'INPUT_CORRUPT',
+      `it goes on after ${longestS} s although it promises ${promised.wholeS.toFixed(1)} s; remux it first, which counts its time anew`,
+    )
   // Some containers know only how long the whole is. Then a part may be shorter than that, but not all of them.
   const longest = parts.toSorted((a, b) => b.durationS - a.durationS).slice(0, 1)
   const compared = parts.some(({ promisedS }) => promisedS !== undefined)

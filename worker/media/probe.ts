@@ -62,6 +62,7 @@ export type ProbeOptions = {
   limits: InputLimits
   signal: AbortSignal
 }
+type AskOptions = ProbeOptions & { timeoutMs?: number }
 
 /**
  * What is in a file, by ffprobe behind the guard.
@@ -71,26 +72,36 @@ export type ProbeOptions = {
 export const probe = (path: string, options: ProbeOptions): Promise<Probe> =>
   probeInput({ url: `file:${path}`, guard: inputGuard(options.limits.pixels) }, options)
 
+/** Type of a sound track that nothing was ever written to. */
+export const emptyAudio = 'empty audio'
+
 /** An input of ffmpeg, and what must stand before it. */
 export type MediaInput = { url: string; guard: readonly string[] }
 
 /** The same for what is not a file. */
 export const probeInput = async (input: MediaInput, options: ProbeOptions): Promise<Probe> => {
   const show = ['-of', 'json', '-show_format', '-show_streams']
-  const parsed = parseProbe(await askFfprobe(input, show, options))
-  if (parsed.durationS !== undefined || (parsed.video ?? parsed.audio) === undefined) return parsed
-  // Recorders that write to a pipe cannot go back to fill in the duration; the last time stamp tells it.
-  const durationS = await lastTimestampS(input, parsed.video === undefined ? 'a:0' : 'V:0', options)
-  return { ...parsed, durationS }
+  const answer = parseAnswer(await askFfprobe(input, show, options))
+  const said = describe(answer)
+  if ((said.video ?? said.audio) === undefined) return said
+  const found = (await isSoundMissing(answer, said, input, options)) ? withoutSound(said) : said
+  return { ...found, durationS: found.durationS ?? (await shownForS(input, options)) }
 }
 
 /** Pure part: the JSON of ffprobe, read. */
-export const parseProbe = (json: string): Probe => {
+export const parseProbe = (json: string): Probe => describe(parseAnswer(json))
+
+const parseAnswer = (json: string): FfprobeAnswer => {
   const said = ffprobeSchema.safeParse(parseJson(json))
   if (!said.success) throw new WorkerError('INPUT_UNREADABLE', 'nothing could be found out about it')
-  const { format, streams } = said.data
+  return said.data
+}
+
+const describe = ({ format, streams }: FfprobeAnswer): Probe => {
   const startS = numberOf(format.start_time) ?? 0
-  const durationS = numberOf(format.duration)
+  const saidS = numberOf(format.duration)
+  const isUnclear = /matroska|flv/.test(format.format_name) && !isSameFromZero(startS, saidS ?? 0)
+  const durationS = isUnclear ? undefined : saidS
   const video = streams.find((stream) => stream.codec_type === 'video' && !isCover(stream))
   const audio = streams.find((stream) => stream.codec_type === 'audio')
   return {
@@ -130,6 +141,7 @@ const ffprobeStreamSchema = z.object({
   color_range: z.string().optional(),
   start_time: z.string().optional(),
   duration: z.string().optional(),
+  nb_frames: z.string().optional(),
   channels: z.number().optional(),
   sample_rate: z.string().optional(),
   disposition: z.object({ attached_pic: z.number().optional() }).optional(),
@@ -147,6 +159,8 @@ const ffprobeSchema = z.object({
   }),
   streams: z.array(ffprobeStreamSchema),
 })
+
+type FfprobeAnswer = z.infer<typeof ffprobeSchema>
 
 /** Cover art is a video stream of one picture. */
 const isCover = (stream: FfprobeStream): boolean => stream.disposition?.attached_pic === 1
@@ -207,7 +221,10 @@ const audioStream = (stream: FfprobeStream, startS: number): AudioStream | undef
 /** When the last frame ends, from the start of the file. */
 const endOf = (stream: FfprobeStream, startS: number): number | undefined => {
   const durationS = numberOf(stream.duration)
-  if (durationS === undefined) return taggedEndS(stream)
+  if (durationS === undefined) {
+    const endS = taggedEndS(stream)
+    return endS !== undefined && isSameFromZero(startS, endS) ? endS : undefined
+  }
   return (numberOf(stream.start_time) ?? startS) - startS + durationS
 }
 
@@ -216,6 +233,12 @@ const taggedEndS = (stream: FfprobeStream): number | undefined => {
   const tag = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)$/.exec(String(stream.tags?.DURATION ?? ''))
   return tag ? Number(tag[1]) * 3600 + Number(tag[2]) * 60 + Number(tag[3]) : undefined
 }
+
+/**
+ * Matroska and Flash video that do not begin at 0 count their duration from there or from 0, as their writers like. Where
+ * the difference is less than half of what an output may be shorter or longer, it does not matter; else it has to be measured.
+ */
+const isSameFromZero = (startS: number, saidS: number): boolean => startS <= Math.max(0.25, saidS * 0.01)
 
 export const quotient = ({ num, den }: Ratio): number => num / den
 
@@ -238,19 +261,65 @@ const parseJson = (text: string): unknown => {
   }
 }
 
-const lastTimestampS = async (
-  input: MediaInput,
-  stream: 'V:0' | 'a:0',
-  options: ProbeOptions,
-): Promise<number | undefined> => {
-  let lastS: number | undefined
-  const show = ['-select_streams', stream, '-show_entries', 'packet=pts_time', '-of', 'csv=p=0']
-  await askFfprobe(input, show, options, (line) => {
-    const timeS = numberOf(line.split(',')[0])
-    if (timeS !== undefined) lastS = Math.max(lastS ?? 0, timeS)
-  })
-  return lastS
+/**
+ * From the first time stamp of all pictures and sounds to the end of what ends last: recorders that write to a pipe cannot
+ * go back to fill in the duration.
+ */
+const shownForS = async (input: MediaInput, options: ProbeOptions): Promise<number | undefined> => {
+  let firstS = Number.POSITIVE_INFINITY
+  let lastS = Number.NEGATIVE_INFINITY
+  const show = ['-show_entries', 'packet=codec_type,pts_time,duration_time', '-of', 'csv=p=0']
+  const onLine = (line: string) => {
+    const [type = '', at, lasts] = line.split(',')
+    const timeS = numberOf(at)
+    if (timeS === undefined || !['video', 'audio'].includes(type)) return
+    firstS = Math.min(firstS, timeS)
+    lastS = Math.max(lastS, timeS + (numberOf(lasts) ?? 0))
+  }
+  await askFfprobe(input, show, { ...options, timeoutMs: probeTimeoutMs * 10 }, onLine)
+  return lastS > firstS ? Math.round((lastS - firstS) * 1e6) / 1e6 : undefined
 }
+
+/**
+ * Whether a video names a sound track that nothing was ever written to, as recorders without a microphone do. What an
+ * ordinary file says answers it. Else ffprobe looks for the first sound, which it finds after a few packets where there is one.
+ */
+const isSoundMissing = async (
+  { format, streams }: FfprobeAnswer,
+  { video, audio }: Probe,
+  input: MediaInput,
+  options: ProbeOptions,
+): Promise<boolean> => {
+  const stream = streams.find(({ index }) => index === audio?.index)
+  if (video === undefined || stream === undefined) return false
+  // ffprobe gives a stream of which it has seen nothing the times of the whole.
+  const isUnseen = isNear(stream.start_time, format.start_time) && isNear(stream.duration, format.duration)
+  if (!isUnseen || Number(stream.nb_frames) > 0) return false
+  if (taggedEndS(stream) === 0) return true
+  let isThere = false
+  const show = ['-select_streams', 'a:0', '-read_intervals', '%+#1', '-show_entries', 'packet=pts_time']
+  const onLine = (line: string) => {
+    isThere ||= line.length > 0
+  }
+  await askFfprobe(input, [...show, '-of', 'csv=p=0'], options, onLine).catch(() => {
+    options.signal.throwIfAborted()
+    // Damage, or sound that begins very late, is for those to judge who decode it.
+    isThere = true
+  })
+  return !isThere
+}
+
+const isNear = (one: string | undefined, other: string | undefined): boolean =>
+  one === other || Math.abs(Number(one) - Number(other)) < 0.002
+
+/** A stream without content is one that nobody takes for sound. */
+const withoutSound = (found: Probe): Probe => ({
+  ...found,
+  audio: undefined,
+  streams: found.streams.map((stream) =>
+    stream.index === found.audio?.index ? { ...stream, type: emptyAudio } : stream,
+  ),
+})
 
 /** Arguments of ffprobe for what users gave us. Pure. */
 export const probeArguments = ({ url, guard }: MediaInput, show: readonly string[]): string[] => [
@@ -262,10 +331,10 @@ const answerCharacters = 4 * 1024 * 1024
 const askFfprobe = async (
   input: MediaInput,
   show: readonly string[],
-  { tools, signal }: ProbeOptions,
+  { tools, signal, timeoutMs = probeTimeoutMs }: AskOptions,
   onLine?: (line: string) => void,
 ): Promise<string> => {
-  const timeout = AbortSignal.timeout(probeTimeoutMs)
+  const timeout = AbortSignal.timeout(timeoutMs)
   let answer = ''
   const end = await runChild(tools.ffprobe.path, probeArguments(input, show), {
     env: tools.env,
@@ -278,7 +347,7 @@ const askFfprobe = async (
   })
   signal.throwIfAborted()
   if (timeout.aborted)
-    throw new WorkerError('INPUT_UNREADABLE', `looking at it took more than ${probeTimeoutMs / 1000} s`)
+    throw new WorkerError('INPUT_UNREADABLE', `looking at it took more than ${timeoutMs / 1000} s`)
   if (end.exitCode !== 0) throw diagnose(end, { doing: 'probe' })
   return answer
 }

@@ -13,6 +13,8 @@ export type RunOptions = {
   signal: AbortSignal
   /** Ends it at the first damaged frame. */
   strict?: boolean
+  /** It begins in the middle of the input: see `tellsOfDamage`. */
+  midway?: boolean
   /** Called with the share that is done, 0 to 0.99. */
   onProgress: (share: number) => void
   /** What a filter prints between the lines of progress. */
@@ -47,7 +49,7 @@ export const runFfmpeg = async (args: readonly string[], options: RunOptions): P
         if (newFrames(line) || share !== undefined) watchdog.refresh()
       },
       onStderrLine: (line) => {
-        if (!tellsOfDamage(line)) return
+        if (!tellsOfDamage(line, options.midway)) return
         damage += 1
         if (options.strict) broken.abort()
       },

@@ -40,8 +40,10 @@ export const shardArguments = (
  * Time stamps stay those of the file: from where ffmpeg counts after a seek is another matter with every version, where a
  * stream that begins first is not used.
  */
-const seeking = ({ start: { seekS } }: Shard): string[] =>
-  seekS > 0 ? ['-copyts', '-noaccurate_seek', '-ss', seekS.toFixed(6)] : []
+const seeking = ({ start: { seekS, repeats } }: Shard): string[] => [
+  ...(repeats > 0 ? [] : ['-copyts']),
+  ...(seekS > 0 ? ['-noaccurate_seek', '-ss', seekS.toFixed(6)] : []),
+]
 
 const shardFilters = (plan: Plan, shard: Shard): string => {
   const { rungs } = plan
@@ -52,16 +54,15 @@ const shardFilters = (plan: Plan, shard: Shard): string => {
 }
 
 /**
- * Lets the first picture of the shard be the first one, at 0. That of the whole is repeated as often as in one run. After a
- * seek, pictures are known by their time, without one by their number.
+ * Lets the first picture of the shard be the first one, at 0. That of the whole is repeated as often as in one run. Pictures
+ * are known by their time, not by their number: where their size changes ffmpeg begins anew with its filters, and they count
+ * from zero again.
  */
 const cut = ({ rate }: Pick<Plan, 'rate'>, { start }: Shard): string[] => {
-  const { frame, stampS, seekS, repeats } = start
+  const { stampS, repeats } = start
   const perSecond = `${rate.num}/${rate.den}`
   if (repeats > 0)
     return [`setpts=PTS-STARTPTS+${repeats}/(${perSecond})/TB`, `fps=${perSecond}:start_time=0`]
-  if (frame === 0) return ['setpts=PTS-STARTPTS']
-  if (seekS === 0) return [`trim=start_frame=${frame}`, 'setpts=PTS-STARTPTS']
   return [
     // Half a frame early: time stamps are rounded.
     `trim=start=${(stampS - 0.5 / quotient(rate)).toFixed(6)}`,

@@ -28,9 +28,9 @@ export const everyKeyFrames = (
   { durationS, spacingS }: { durationS: number; spacingS: number },
   { apartS, most }: { apartS: number; most: number },
 ): number => {
-  const wantedS = Math.max(apartS, durationS / most)
+  const keyFrames = Math.ceil(durationS / spacingS)
   // 1.999 s are 2 s for everyone who asks for pictures every 2 s.
-  return Math.max(1, Math.ceil(wantedS / spacingS - 0.01))
+  return Math.max(1, Math.ceil(apartS / spacingS - 0.01), Math.ceil(keyFrames / most))
 }
 
 export const sheetName = (sheet: number): string => `storyboard_${String(sheet + 1).padStart(3, '0')}.jpg`
