@@ -16,7 +16,7 @@ import { variant } from './variants.ts'
 // stack, every call of every role is written down on the wire, and each is held against the policies of that role as IAM
 // would. All must be allowed, and nothing may be allowed that nobody asked for.
 
-vi.setConfig({ hookTimeout: 180_000 })
+vi.setConfig({ hookTimeout: 300_000 })
 
 const place = { region: 'us-east-1', accountId: localAccountId }
 // The families of `container` jobs are named, so that the permission for ours is not hidden behind a pattern for all.

@@ -14,7 +14,7 @@ import type { MediaTools } from '../../worker/ffmpeg.ts'
 import { type Address, openGuard } from '../../worker/net/guard.ts'
 import { guardedFetch } from '../../worker/net/guarded-fetch.ts'
 import { openHttpProxy } from '../../worker/net/http-proxy.ts'
-import { innerPlaylist, innerUrl, outerUrl } from '../../worker/net/inner-url.ts'
+import { innerPlaylist, innerUrl, outerText, outerUrl } from '../../worker/net/inner-url.ts'
 import { probeArguments, recordArguments } from '../../worker/record/command.ts'
 import { hlsOptions } from '../../worker/record/hls-options.ts'
 import { openSource } from '../../worker/record/source.ts'
@@ -84,13 +84,19 @@ const recordFrom = async (
   try {
     await run(tools.ffprobe.path, probeArguments(source.address))
     await run(tools.ffprobe.path, probeArguments(source.address, options))
-    const plan = { video: 0, audio: undefined, isHls: source.address.kind === 'http', durationS: undefined }
+    const plan = {
+      video: 0,
+      audio: undefined,
+      isHls: source.address.kind === 'http',
+      durationS: undefined,
+      seeksAnywhere: false,
+    }
     const command = {
       source: source.address,
       plan,
       lengthS: 1,
       fromS: 0,
-      isAgain: false,
+      liveStartIndex: undefined,
       hlsOptions: options,
     }
     const end = await run(
@@ -215,6 +221,29 @@ describe.each(allTools)('%s', (_version, tools) => {
     )
     const seen = await recordFrom(`${site.url}/list.m3u8`, tools, guardFor([site]))
     expect(seen).toMatchObject({ exitCode: 0, refused: [] })
+  })
+
+  test('segments that want the cookie of their playlist get it, once', async () => {
+    const cookies: (string | undefined)[] = []
+    const site = later(
+      await openSite((request, response) => {
+        if (request.url === '/a/list.m3u8')
+          response
+            .setHeader('set-cookie', ['token=abc; path=/', 'other=1; path=/elsewhere'])
+            .end(media('#EXTINF:1,', '/part1.ts', '#EXTINF:1,', '/part2.ts', '#EXT-X-ENDLIST'))
+        else {
+          cookies.push(request.headers.cookie)
+          if (request.headers.cookie === 'token=abc') response.end(part)
+          else response.writeHead(403).end()
+        }
+      }),
+    )
+    const seen = await recordFrom(`${site.url}/a/list.m3u8`, tools, guardFor([site]))
+    expect(seen).toMatchObject({ exitCode: 0, refused: [] })
+    expect(new Set(cookies)).toEqual(new Set(['token=abc']))
+    // The next source knows nothing of it.
+    await recordFrom(`${site.url}/part1.ts`, tools, guardFor([site]))
+    expect(cookies.at(-1)).toBeUndefined()
   })
 
   test('a playlist in a segment, also an encrypted one, opens nothing', async () => {
@@ -436,6 +465,24 @@ describe('the proxy', () => {
     for await (const chunk of socket) text += String(chunk)
     return text
   }
+  const local: Address[] = [{ address: '127.0.0.1', family: 4 }]
+  /** A proxy to these sites, which any name leads to, and what it answers to a plain request. */
+  const openTo = async (sites: readonly Pick<Site, 'port'>[], ca?: string) => {
+    const proxy = later(
+      await openHttpProxy({
+        guard: guardFor(sites, async () => local),
+        onRefused: () => undefined,
+        ...(ca === undefined ? {} : { ca }),
+      }),
+    )
+    const get = async (url: string, ...headers: string[]): Promise<{ status: number; body: string }> => {
+      const lines = [`GET ${innerUrl(url)} HTTP/1.0`, 'Host: x', ...headers, '', '']
+      const said = await raw(Number(new URL(proxy.url).port), lines.join('\r\n'))
+      const [head = '', ...rest] = said.split('\r\n\r\n')
+      return { status: Number(head.split(' ')[1]), body: rest.join('\r\n\r\n') }
+    }
+    return { proxy, get }
+  }
 
   test('opens no tunnels, and answers nothing but plain addresses', async () => {
     const trap = later(await openTrap())
@@ -485,6 +532,174 @@ describe('the proxy', () => {
     expect(heads[0]).toMatchObject({ host: `radio.example:${site.port}` })
     for (const name of ['proxy-authorization', 'icy-metadata']) expect(heads[0]).not.toHaveProperty(name)
   })
+
+  test.each([
+    ['more lines than anybody plays', () => media('a\n'.repeat(4_000_000)), /more than 100000 lines/],
+    [
+      'short lines that become long addresses',
+      () => media('a\n'.repeat(5000)),
+      /characters when its addresses are whole/,
+    ],
+    [
+      'a line of nothing but short addresses that become long',
+      () => media(`#X:${'URI=a '.repeat(5000)}`),
+      /characters when its addresses are whole/,
+    ],
+    [
+      'a line of more addresses than anybody plays',
+      () => media(`#X:${'URI="" '.repeat(100_001)}`),
+      /more than 100000 lines or addresses/,
+    ],
+  ])('a playlist with %s is refused', async (_what, list, why) => {
+    const body = gzipSync(list())
+    const site = later(
+      await openSite((_request, response) => response.setHeader('content-encoding', 'gzip').end(body)),
+    )
+    const { proxy, get } = await openTo([site])
+    const answer = await get(`${site.url}/${'x'.repeat(4000)}/list.m3u8`)
+    expect(answer).toEqual({ status: 502, body: expect.stringMatching(why) })
+    expect(proxy.seen.failure).toMatch(why)
+  })
+
+  test('a playlist of twelve hours is passed on whole', async () => {
+    const lines = Array.from({ length: 21_600 }, (_, index) => `#EXTINF:2,\r\npart${index}.ts`)
+    const site = later(
+      await openSite((_request, response) => response.end(media(lines.join('\r\n'), '#EXT-X-ENDLIST'))),
+    )
+    const { get } = await openTo([site])
+    const { status, body } = await get(`${site.url}/${'x'.repeat(200)}/list.m3u8`)
+    expect(status).toBe(200)
+    expect(body.match(/^http:\S+\/part\d+\.ts$/gm)).toHaveLength(21_600)
+  })
+
+  test('a body behind more tags than a stream has is refused', async () => {
+    const body = Buffer.concat([...Array.from({ length: 100_000 }, () => id3(0)), part])
+    const site = later(await openSite((_request, response) => response.end(body)))
+    const { get } = await openTo([site])
+    expect(await get(`${site.url}/a.mp3`)).toEqual({
+      status: 502,
+      body: expect.stringContaining('more tags than a stream has'),
+    })
+  })
+
+  test('a body behind one large tag arrives whole', async () => {
+    const tag = Buffer.concat([Buffer.from([0x49, 0x44, 0x33, 4, 0, 0, 0, 64, 0, 0]), Buffer.alloc(2 ** 20)])
+    const site = later(
+      await openSite((_request, response) => response.end(Buffer.concat([tag, Buffer.from('sound')]))),
+    )
+    const { get } = await openTo([site])
+    const { status, body } = await get(`${site.url}/a.mp3`)
+    expect([status, body.length, body.slice(-5)]).toEqual([200, 2 ** 20 + 15, 'sound'])
+  })
+
+  test.each(['', '1', '12', '12345', '123456', 'ID3', 'ID3456789'])(
+    'a body as short as %j arrives, with its length and without',
+    async (text) => {
+      const site = later(
+        await openSite((request, response) => {
+          if (request.url === '/chunked') response.write(text)
+          response.end(request.url === '/chunked' ? '' : text)
+        }),
+      )
+      const { get } = await openTo([site])
+      for (const path of ['/plain', '/chunked'])
+        expect(await get(`${site.url}${path}`)).toEqual({ status: 200, body: text })
+    },
+  )
+
+  test('titles that a radio puts into its sound unasked are taken out', async () => {
+    const title = Buffer.from(`${String.fromCharCode(2)}${"StreamTitle='a';".padEnd(32, '\0')}`)
+    const pieces = [Buffer.from('abcde'), title, Buffer.from('fghij'), Buffer.from([0]), Buffer.from('kl')]
+    const sent = Buffer.concat(pieces)
+    const site = later(
+      await openSite((request, response) => {
+        response.setHeader('icy-metaint', '5')
+        if (request.url === '/whole') response.end(sent)
+        else {
+          response.setHeader('content-length', sent.length)
+          for (const byte of sent) response.write(Buffer.from([byte]))
+          response.end()
+        }
+      }),
+    )
+    const { get } = await openTo([site])
+    for (const path of ['/whole', '/bytes'])
+      expect(await get(`${site.url}${path}`)).toEqual({ status: 200, body: 'abcdefghijkl' })
+  })
+
+  describe('cookies', () => {
+    /** A site that answers with the cookie it got, and sets one that the query names. */
+    const openEcho = async () =>
+      later(
+        await openSite((request, response) => {
+          const set = new URL(request.url ?? '', 'http://x').searchParams.getAll('set')
+          if (set.length > 0) response.setHeader('set-cookie', set)
+          response.end(request.headers.cookie ?? 'none')
+        }),
+      )
+    const setting = (...lines: string[]) =>
+      `?${lines.map((line) => `set=${encodeURIComponent(line)}`).join('&')}`
+
+    test('go back to the host that set them, and to no other site', async () => {
+      const site = await openEcho()
+      const { get } = await openTo([site])
+      const at = (host: string, rest = '') => `http://${host}:${site.port}/${rest}`
+      await get(at('a.one.co.uk', setting('own=1', 'site=1; domain=one.co.uk', 'all=1; domain=co.uk')))
+      await get(at('a.one.co.uk', setting('stranger=1; domain=b.two.co.uk')))
+      const seen = async (host: string) => (await get(at(host))).body
+      expect(await seen('a.one.co.uk')).toBe('own=1; site=1')
+      expect(await seen('b.one.co.uk')).toBe('site=1')
+      expect(await seen('b.two.co.uk')).toBe('none')
+      expect(await seen('127.0.0.1')).toBe('none')
+    })
+
+    test('are ours alone: those of ffmpeg do not go out, and nothing that is set comes to it', async () => {
+      const site = await openEcho()
+      const { proxy, get } = await openTo([site])
+      expect((await get(`${site.url}/`, 'Cookie: its=1')).body).toBe('none')
+      const port = Number(new URL(proxy.url).port)
+      const said = await raw(port, `GET ${site.url}/${setting('a=1')} HTTP/1.0\r\nHost: x\r\n\r\n`)
+      expect(said).not.toMatch(/set-cookie/i)
+      expect((await get(`${site.url}/`, 'Cookie: its=1')).body).toBe('a=1')
+    })
+
+    test('that are for TLS only do not go over plain HTTP', async () => {
+      const { key, cert } = selfSigned()
+      const server = createHttpsServer({ key, cert }, (request, response) => {
+        response.setHeader('set-cookie', ['safe=1; path=/; Secure', 'plain=1; path=/'])
+        response.end(request.headers.cookie ?? 'none')
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const { port } = server.address() as AddressInfo
+      later({ close: async () => void server.close() })
+      const site = await openEcho()
+      const { get } = await openTo([site, { port }], cert)
+      expect((await get(`https://127.0.0.1:${port}/`)).body).toBe('none')
+      expect((await get(`${site.url}/${setting('forged=1; Secure')}`)).body).toBe('plain=1')
+      expect((await get(`${site.url}/`)).body).toBe('plain=1')
+      expect((await get(`https://127.0.0.1:${port}/`)).body).toBe('safe=1; plain=1')
+      server.closeAllConnections()
+    })
+
+    test('of a source that sets new ones all the time are kept to the newest', async () => {
+      const site = await openEcho()
+      const { get } = await openTo([site])
+      for (let batch = 0; batch < 3; batch += 1)
+        await get(
+          `${site.url}/${setting(...Array.from({ length: 60 }, (_, index) => `c${batch * 60 + index}=1`))}`,
+        )
+      const { body } = await get(`${site.url}/`)
+      expect(body.split('; ')).toEqual(Array.from({ length: 100 }, (_, index) => `c${80 + index}=1`))
+    })
+
+    test('that nobody understands change nothing', async () => {
+      const site = await openEcho()
+      const { get } = await openTo([site])
+      const answer = await get(`${site.url}/${setting('=', ';', 'a=1; domain=...', 'b=1; expires=never')}`)
+      expect(answer.status).toBe(200)
+      expect((await get(`${site.url}/%E0%`)).status).toBe(200)
+    })
+  })
 })
 
 describe('addresses inside', () => {
@@ -507,6 +722,19 @@ describe('addresses inside', () => {
     ['/path', expect.any(String)],
     ['http:///x', expect.any(String)],
   ])('%s is read as %o', (asked, outside) => expect(outerUrl(asked)).toEqual(outside))
+
+  test.each([
+    [
+      "[hls] Unable to open 'http://h.example.tls.invalid:443/a.ts'",
+      "[hls] Unable to open 'https://h.example/a.ts'",
+    ],
+    [
+      'http://h.example.tls.invalid:8443/a: Server returned 5XX',
+      'https://h.example:8443/a: Server returned 5XX',
+    ],
+    ['h.example.tls.invalid:443 is gone', 'h.example is gone'],
+    ['http://h.example:80/a: gone', 'http://h.example:80/a: gone'],
+  ])('in words of ffmpeg: %j is %j', (said, outside) => expect(outerText(said)).toBe(outside))
 
   test.each([
     ['part.ts', 'http://h.example/a/part.ts'],

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,10 +16,10 @@ import type { Finished } from '../../worker/kinds/handler.ts'
 import { record } from '../../worker/kinds/record.ts'
 import { parsePlaylist, type RecordingState, totalsOf } from '../../worker/record/playlist.ts'
 import { npmMediaTools } from '../support/clips.ts'
-import { openLive, openRadio, openSite, openStudioLine } from '../support/streams.ts'
+import { encoded, openLive, openRadio, openSite, openStudioLine } from '../support/streams.ts'
 import { until } from '../support/wait.ts'
 import { openHandling } from './handling.ts'
-import { allMediaTools } from './media.ts'
+import { allMediaTools, look } from './media.ts'
 
 // Recordings of streams that are there for real: made by an encoder in real time, served over HTTP, broken off in all the ways that
 // streams break off.
@@ -188,6 +188,57 @@ const expectWhole = async ({ files }: Finished) => {
   }
 }
 
+/** A test pattern and a tone. */
+const make = async (tools: MediaTools, name: string, seconds: number, options: readonly string[]) => {
+  const path = join(mkdtempSync(join(folder, 'made-')), name)
+  const inputs = [`testsrc2=size=160x90:rate=10:duration=${seconds}`, `sine=duration=${seconds}`]
+  await execute(
+    tools.ffmpeg.path,
+    [
+      ...['-nostdin', '-v', 'error', ...inputs.flatMap((input) => ['-f', 'lavfi', '-i', input])],
+      ...[...encoded.video, ...encoded.audio, '-sc_threshold', '0', ...options, path],
+    ],
+    { env: tools.env },
+  )
+  return path
+}
+
+/** A file at so many bytes a second, once the first second is there; with ranges and a length, or as a stream without an end. */
+const slowly =
+  (path: () => string, bytesPerS: number, isFile = true): Parameters<typeof openSite>[0] =>
+  (request, response) => {
+    const [served, content] = [path(), readFileSync(path())]
+    const from = isFile ? Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0) : 0
+    const to = content.length - 1
+    if (isFile)
+      response.writeHead(request.headers.range === undefined ? 200 : 206, {
+        ...{ 'accept-ranges': 'bytes', 'content-length': to + 1 - from },
+        'content-range': `bytes ${from}-${to}/${content.length}`,
+      })
+    let at = from
+    const timer = setInterval(() => {
+      const isOver = at > to || response.destroyed || served !== path()
+      if (isOver) {
+        clearInterval(timer)
+        if (isFile) response.end()
+        else response.destroy()
+        return
+      }
+      const size = at === from ? bytesPerS : bytesPerS / 10
+      response.write(content.subarray(at, at + size))
+      at += size
+    }, 100)
+  }
+
+/** One line for each picture, by which it is known again. */
+const picturesOf = async ({ ffmpeg, env }: MediaTools, path: string): Promise<string[]> => {
+  const args = ['-nostdin', '-v', 'error', '-i', path, '-map', '0:v', '-vsync', '0', '-f', 'framemd5', '-']
+  const { stdout } = await execute(ffmpeg.path, args, { env })
+  return stdout
+    .split('\n')
+    .flatMap((line) => (/^\d/.test(line) ? [line.split(',').at(-1)?.trim() ?? ''] : []))
+}
+
 describe.concurrent.each(allTools)('%s', (_version, tools) => {
   test('a live stream can be played while it is recorded, and has an end after maxDuration', async (context) => {
     const live = later(context, await openLive(tools))
@@ -219,7 +270,7 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
   })
 
   test('the end that a stream announces is a success, though it comes before maxDuration', async (context) => {
-    const live = later(context, await openLive(tools, { seconds: 7 }))
+    const live = later(context, await openLive(tools, { seconds: 12 }))
     const job = newJob()
     const finished = expectDone(await start(job, live.url, { maxDuration: 600 }, tools).end)
     expect(finished.result).toMatchObject({ end: 'ended' })
@@ -290,21 +341,24 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     await expectWhole(finished)
   })
 
-  test('a source that drops and comes back is gone on with, and the gap is noted', async (context) => {
-    const radio = later(context, await openRadio(tools))
-    const job = newJob()
-    const attempt = start(job, radio.url, { maxDuration: 14 }, tools)
-    await segmentsAre(job, 1)
-    radio.drop(503)
-    await sleep(2000)
-    radio.serve()
-    const finished = expectDone(await attempt.end)
-    expect(finished.result).toMatchObject({ end: 'maxDuration', gaps: 1 })
-    const { gaps } = await recordingOf(job)
-    expect(gaps[0]?.lengthS).toBeGreaterThan(1)
-    expect(gaps[0]?.lengthS).toBeLessThan(7)
-    expect((await play(job, tools)).audio?.codec).toBe('mp3')
-  })
+  test.for([503, 403])(
+    'a source that drops with status %i and comes back is gone on with, and the gap is noted',
+    async (status, context) => {
+      const radio = later(context, await openRadio(tools))
+      const job = newJob()
+      const attempt = start(job, radio.url, { maxDuration: 14 }, tools)
+      await segmentsAre(job, 1)
+      radio.drop(status)
+      await sleep(2000)
+      radio.serve()
+      const finished = expectDone(await attempt.end)
+      expect(finished.result).toMatchObject({ end: 'maxDuration', gaps: 1 })
+      const { gaps } = await recordingOf(job)
+      expect(gaps[0]?.lengthS).toBeGreaterThan(1)
+      expect(gaps[0]?.lengthS).toBeLessThan(7)
+      expect((await play(job, tools)).audio?.codec).toBe('mp3')
+    },
+  )
 
   test('a radio that falls silent is an error, and what was recorded stays for the next attempt', async (context) => {
     const radio = later(context, await openRadio(tools))
@@ -363,6 +417,7 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     ['fail', 503, { code: 'SOURCE_LOST', exitCode: 75 }],
     ['finish', 503, { result: { end: 'gone' } }],
     ['fail', 404, { result: { end: 'gone' } }],
+    ['finish', 403, { code: 'SOURCE_FORBIDDEN', exitCode: 77 }],
   ] as const)(
     'a source that stays away (onSourceLost %s, status %i) ends so',
     async ([onSourceLost, status, said], context) => {
@@ -374,6 +429,141 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
       expect(await attempt.end).toMatchObject(said)
     },
   )
+
+  test('a file that is interrupted again and again comes whole', async (context) => {
+    const path = await make(tools, 'file.mp4', 20, ['-g', '50', '-bf', '2'])
+    const site = later(context, await openSite(slowly(() => path, 90_000)))
+    const job = newJob()
+    let attempts = 0
+    let end: Finished | WorkerError
+    do {
+      attempts += 1
+      const before = (await playlistOf(job)).split('#EXTINF').length - 1
+      const attempt = start(job, `${site.url}/file.mp4`, {}, tools, attempts)
+      await Promise.race([attempt.end, segmentsAre(job, before + 1)])
+      attempt.stop()
+      end = await attempt.end
+    } while (end instanceof WorkerError && end.code === 'INTERRUPTED' && attempts < 8)
+    expect(expectDone(end).result).toMatchObject({ end: 'ended' })
+    expect(attempts).toBeGreaterThan(2)
+    const pictures: string[] = []
+    for (const { name } of (await stateOf(job)).segments) {
+      const file = join(folder, `${job}-${name.replace('/', '-')}`)
+      writeFileSync(file, (await handling.workshop.output(`results/${job}/${name}`)).content)
+      pictures.push(...(await picturesOf(tools, file)))
+    }
+    const wanted = await picturesOf(tools, path)
+    expect(wanted).toHaveLength(200)
+    expect(wanted.filter((picture) => !pictures.includes(picture))).toEqual([])
+  })
+
+  test('a source that comes back with other streams is looked at anew', async (context) => {
+    const sound = await make(tools, 'sound.ts', 20, ['-vn'])
+    const all = await make(tools, 'all.ts', 20, ['-g', '10'])
+    let now = sound
+    const site = later(context, await openSite(slowly(() => now, 40_000, false)))
+    const job = newJob()
+    const attempt = start(job, `${site.url}/live.ts`, { maxDuration: 12, giveUpAfter: 12 }, tools)
+    await segmentsAre(job, 1)
+    now = all
+    expect(expectDone(await attempt.end).result).toMatchObject({ end: 'maxDuration' })
+    const { segments } = await stateOf(job)
+    const { content } = await handling.workshop.output(`results/${job}/${segments.at(-1)?.name}`)
+    const file = join(folder, `${job}-last.ts`)
+    writeFileSync(file, content)
+    expect(look(tools, file, 'stream=codec_name')).toMatch(/h264/)
+  })
+
+  test('a live stream that changes its init section goes on after it, as a player can show it', async (context) => {
+    const shows = mkdtempSync(join(folder, 'shows-'))
+    const pieces = { a: 'size=160x90', b: 'size=320x180' } as const
+    for (const [name, size] of Object.entries(pieces))
+      await execute(
+        tools.ffmpeg.path,
+        [
+          ...['-nostdin', '-v', 'error', '-f', 'lavfi', '-i', `testsrc2=${size}:rate=10:duration=8`],
+          ...[
+            ...encoded.video,
+            '-f',
+            'hls',
+            '-hls_time',
+            '1',
+            '-hls_list_size',
+            '0',
+            '-hls_segment_type',
+            'fmp4',
+          ],
+          ...[
+            '-hls_fmp4_init_filename',
+            `${name}.mp4`,
+            '-hls_segment_filename',
+            join(shows, `${name}%d.m4s`),
+          ],
+          join(shows, `${name}.m3u8`),
+        ],
+        { env: tools.env },
+      )
+    const parts = (['a', 'b'] as const).flatMap((name) =>
+      Array.from({ length: 8 }, (_, index) => ({ name, index })),
+    )
+    const beganMs = Date.now()
+    const site = later(
+      context,
+      await openSite((request, response) => {
+        const file = (request.url ?? '').slice(1)
+        if (file !== 'live.m3u8') return void response.end(readFileSync(join(shows, file)))
+        const to = Math.min(parts.length, 4 + Math.floor((Date.now() - beganMs) / 1000))
+        const from = to - 4
+        const lines = parts
+          .slice(from, to)
+          .flatMap(({ name, index }, at) => [
+            ...(index === 0 ? ['#EXT-X-DISCONTINUITY'] : []),
+            ...(index === 0 || at === 0 ? [`#EXT-X-MAP:URI="${name}.mp4"`] : []),
+            ...['#EXTINF:1,', `${name}${index}.m4s`],
+          ])
+        const head = [
+          '#EXTM3U',
+          '#EXT-X-VERSION:7',
+          '#EXT-X-TARGETDURATION:1',
+          `#EXT-X-MEDIA-SEQUENCE:${from}`,
+        ]
+        response.end([...head, ...lines, ...(to === parts.length ? ['#EXT-X-ENDLIST'] : []), ''].join('\n'))
+      }),
+    )
+    const job = newJob()
+    const finished = expectDone(await start(job, `${site.url}/live.m3u8`, { maxDuration: 60 }, tools).end)
+    expect(finished.result).toMatchObject({ end: 'ended', gaps: 1 })
+    const shown: { width: number; pictures: number }[] = []
+    for (const { name } of (await stateOf(job)).segments) {
+      const file = join(folder, `${job}-${name.replace('/', '-')}`)
+      writeFileSync(file, (await handling.workshop.output(`results/${job}/${name}`)).content)
+      const width = Number(/\d+/.exec(look(tools, file, 'stream=width'))?.[0])
+      shown.push({ width, pictures: (await picturesOf(tools, file)).length })
+    }
+    expect(new Set(shown.map(({ width }) => width))).toEqual(new Set([160, 320]))
+    expect(shown).toEqual(shown.toSorted((a, b) => a.width - b.width))
+    // Of the second show nothing is missing.
+    const second = shown.filter(({ width }) => width === 320)
+    expect(second.reduce((total, { pictures }) => total + pictures, 0)).toBe(80)
+  })
+
+  test('maxBytes holds a stream that has one key frame only', async (context) => {
+    const path = await make(tools, 'far.ts', 20, [
+      '-g',
+      '9999',
+      '-b:v',
+      '2M',
+      '-minrate',
+      '2M',
+      '-bufsize',
+      '1M',
+    ])
+    const site = later(context, await openSite(slowly(() => path, 500_000, false)))
+    const params = { maxBytes: 1024 ** 2, maxDuration: 60 }
+    const { result } = expectDone(await start(newJob(), `${site.url}/live.ts`, params, tools).end)
+    expect(result).toMatchObject({ end: 'maxBytes', segments: 1 })
+    expect(result.bytes).toBeLessThan(2 * 1024 ** 2)
+  })
 
   test('sound that players do not take becomes AAC', async (context) => {
     const radio = later(context, await openRadio(tools, ['-c:a', 'flac', '-f', 'ogg']))
@@ -420,6 +610,13 @@ describe.concurrent('from the first look', () => {
     expect(await attempt(context, (_request, response) => response.end(body))).toMatchObject({
       code: expect.stringMatching(/^SOURCE_(UNSUPPORTED|STALLED|UNREACHABLE)$/),
     })
+  })
+
+  test('a server of RTSP that refuses the connection is not reached, which is no judgement of its stream', async () => {
+    const site = await openSite(() => undefined)
+    await site.close()
+    const end = await start(newJob(), `rtsp://127.0.0.1:${site.port}/cam`, { giveUpAfter: 5 }, tools).end
+    expect(end).toMatchObject({ code: 'SOURCE_UNREACHABLE', exitCode: 69 })
   })
 
   test('a segment at a private address ends it at once, whatever came before', async (context) => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { recordParamsSchema } from '../../schemas/kinds/record.ts'
 import { WorkerError } from '../../worker/errors.ts'
+import { oneInit } from '../../worker/net/one-init.ts'
 import { parseSegmentList, probeArguments, recordArguments } from '../../worker/record/command.ts'
 import { howItEnded, type RunFacts, type SourceEnd, whatNext } from '../../worker/record/ending.ts'
 import {
@@ -13,14 +14,18 @@ import {
   segmentName,
   totalsOf,
 } from '../../worker/record/playlist.ts'
+import { hasNoMore, isAtEnd, positionIn, seekFor } from '../../worker/record/position.ts'
 import { openPublisher } from '../../worker/record/publisher.ts'
 import { appOf } from '../../worker/record/source.ts'
 import { planStreams } from '../../worker/record/streams.ts'
 
 // The rules of a recording, each by itself.
 
-const seen = { status: 200, playlistEnded: undefined, isWhole: false, failure: undefined }
-const facts: RunFacts = { exitCode: 0, stalled: false, stderr: '', seen, brought: true }
+const seen = { status: 200, playlistEnded: undefined, isWhole: false, initChanged: false, failure: undefined }
+const facts: RunFacts = {
+  ...{ exitCode: 0, stalled: false, stderr: '', seen, failure: undefined },
+  ...{ isAll: false, isUnfit: false, brought: true },
+}
 
 describe('how a run ended', () => {
   test.each<[string, Partial<RunFacts>, SourceEnd]>([
@@ -39,8 +44,26 @@ describe('how a run ended', () => {
       'lost',
     ],
     ['a body without a length ended', {}, 'lost'],
+    ['it has an end, and that was reached', { isAll: true }, 'complete'],
+    ['the end was reached, but ffmpeg failed', { isAll: true, exitCode: 1 }, 'lost'],
+    ['its streams cannot be recorded', { isUnfit: true, exitCode: 1 }, 'unsupported'],
+    [
+      'a segment was forbidden, then nobody answered',
+      {
+        exitCode: 1,
+        seen: { ...seen, status: undefined, failure: 'refused' },
+        failure: 'refused',
+        stderr: 'HTTP error 403 Forbidden',
+      },
+      'lost',
+    ],
     ['a playlist without an end is served on', { seen: { ...seen, playlistEnded: false } }, 'stalled'],
     ['a playlist, then nobody', { seen: { ...seen, playlistEnded: false, failure: 'refused' } }, 'lost'],
+    [
+      'it went on with another init section',
+      { seen: { ...seen, playlistEnded: false, initChanged: true } },
+      'changed',
+    ],
     ['404', { exitCode: 1, seen: { ...seen, status: 404 } }, 'missing'],
     ['410', { exitCode: 1, seen: { ...seen, status: 410 } }, 'missing'],
     ['401', { exitCode: 1, seen: { ...seen, status: 401 } }, 'forbidden'],
@@ -66,7 +89,15 @@ describe('how a run ended', () => {
     ['nonsense after it had brought something', { exitCode: 1, stderr: 'Invalid data found' }, 'lost'],
     [
       'nonsense, since nobody answered',
-      { exitCode: 1, brought: false, stderr: 'Invalid data found', seen: { ...seen, failure: 'refused' } },
+      { exitCode: 1, brought: false, stderr: 'Invalid data found', failure: 'refused' },
+      'lost',
+    ],
+    [
+      'RTSP: nobody answered',
+      {
+        ...{ exitCode: 1, brought: false, seen: undefined, failure: 'refused' },
+        stderr: 'rtsp://127.0.0.1:9/a: Invalid data found when processing input',
+      },
       'lost',
     ],
   ])('%s', (_what, more, end) => expect(howItEnded({ ...facts, ...more })).toBe(end))
@@ -85,9 +116,13 @@ describe('what follows', () => {
   test.each([
     ['complete', fresh, params, finish('ended')],
     ['complete', empty, params, failing('SOURCE_UNSUPPORTED')],
-    ['forbidden', fresh, params, failing('SOURCE_FORBIDDEN')],
+    ['forbidden', fresh, params, again],
+    ['forbidden', late, finishing, failing('SOURCE_FORBIDDEN')],
+    ['forbidden', { ...fresh, recordedS: 0 }, params, failing('SOURCE_FORBIDDEN')],
     ['unsupported', empty, params, failing('SOURCE_UNSUPPORTED')],
     ['unsupported', fresh, params, again],
+    ['changed', fresh, params, { do: 'again', waitMs: 0 }],
+    ['changed', { ...late, tries: 3 }, params, failing('SOURCE_LOST')],
     ['missing', fresh, params, again],
     ['missing', { ...fresh, silentMs: 59_999 }, params, again],
     ['missing', late, params, finish('gone')],
@@ -188,14 +223,20 @@ describe('which streams', () => {
 })
 
 describe('command lines', () => {
-  const plan = { video: 0, audio: { index: 1, codec: 'copy' }, isHls: true, durationS: undefined } as const
+  const plan = {
+    video: 0,
+    audio: { index: 1, codec: 'copy' },
+    isHls: true,
+    seeksAnywhere: false,
+    durationS: undefined,
+  } as const
   const command = {
     source: { kind: 'http', url: 'http://h.example.tls.invalid:443/live.m3u8' },
     plan,
     hlsOptions: [],
     lengthS: 60,
     fromS: 0,
-    isAgain: false,
+    liveStartIndex: undefined,
     segmentSeconds: 6,
     segmentWaitUs: 10e6,
     folder: '/scratch/segments',
@@ -217,11 +258,16 @@ describe('command lines', () => {
   })
 
   test.each([
-    ['taken up again, it begins at its end', { isAgain: true }, '-live_start_index -1'],
+    ['taken up again, it begins at its end', { liveStartIndex: -1 }, '-live_start_index -1'],
     [
       'what has an end is taken up where it was left',
       { fromS: 12.5, plan: { ...plan, durationS: 60 } },
       '-ss 12.500 -i',
+    ],
+    [
+      'what has an end is timed from there',
+      { fromS: 12.5, plan: { ...plan, durationS: 60 } },
+      '-c:a copy -avoid_negative_ts disabled -map_metadata',
     ],
     [
       'sound that does not fit',
@@ -267,11 +313,11 @@ describe('command lines', () => {
 
   test('a line of the list that is not whole is no segment yet', () => {
     expect(parseSegmentList('000000.ts,0.000000,6.006000\n000001.ts,6.006000,12.0')).toEqual([
-      { file: '000000.ts', durationS: 6.006 },
+      { file: '000000.ts', durationS: 6.006, endS: 6.006 },
     ])
     expect(parseSegmentList('')).toEqual([])
     expect(parseSegmentList('x\n../a.ts,0,1\n000000.ts,3.0,2.0\n')).toEqual([
-      { file: '000000.ts', durationS: 0 },
+      { file: '000000.ts', durationS: 0, endS: 2 },
     ])
   })
 })
@@ -329,6 +375,8 @@ describe('the playlist', () => {
     ['empty', { ...state, segments: [] }],
     ['under way', state],
     ['finished', { ...state, end: 'maxDuration' as const }],
+    ['of a live source', { ...state, position: 'live' as const }],
+    ['of a source that has an end', { ...state, position: 17.25 }],
   ])('is read as it was written: %s', (_what, one) =>
     expect(parsePlaylist(renderPlaylist(one, 6))).toEqual(one),
   )
@@ -359,6 +407,88 @@ describe('the playlist', () => {
       segments: 3,
       gaps: [{ before: 'segments/000002-2-3.ts', startedAt: '2026-11-22T10:00:12.000Z', lengthS: 8.5 }],
     })
+  })
+})
+
+describe('one init section a run', () => {
+  const part = (name: string) => `#EXTINF:1,\n${name}.m4s\n`
+  const map = (name: string) => `#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="${name}"\n`
+  const list = (sequence: number, body: string) =>
+    `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:${sequence}\n${body}`
+  const before = list(7, `${map('a?t=1')}${part('a7')}${part('a8')}`)
+  const both = list(8, `${map('a?t=2')}${part('a8')}${part('a9')}${map('b')}${part('b10')}`)
+  const init = { map: 'a ', sequence: 7 }
+
+  test('a live playlist with one is left as it is, whatever token it has', () => {
+    expect(oneInit(before, undefined)).toEqual({ text: before, init, isOther: false })
+    expect(oneInit(before.replace('t=1', 't=9'), init)).toMatchObject({ init, isOther: false })
+    const plain = list(7, part('x'))
+    expect(oneInit(plain, undefined)).toMatchObject({ text: plain, isOther: false })
+  })
+
+  test('what comes with another one is left out, and the list ends before it', () => {
+    expect(oneInit(both, init)).toEqual({
+      text: `${list(8, `${map('a?t=2')}${part('a8')}${part('a9')}`)}#EXT-X-ENDLIST\n`,
+      init,
+      isOther: true,
+    })
+    const gone = oneInit(list(10, `${map('b')}${part('b10')}`), init)
+    expect(gone).toMatchObject({ isOther: true, text: expect.stringMatching(/ENDLIST\n$/) })
+    expect(gone.text).not.toContain('b10')
+  })
+
+  test('a run begins with the last of them, and numbers stay true', () => {
+    const { text, ...rest } = oneInit(both, undefined)
+    expect(rest).toEqual({ init: { map: 'b ', sequence: 10 }, isOther: false })
+    expect(text).toContain('#EXT-X-MEDIA-SEQUENCE:10\n')
+    expect(text.split('\n').filter((line) => line.endsWith('.m4s'))).toEqual(['b10.m4s'])
+  })
+
+  test('a list that is whole is left as it is; one that counts anew is begun anew', () => {
+    const whole = `${both}#EXT-X-ENDLIST\n`
+    expect(oneInit(whole, undefined)).toMatchObject({ text: whole, isOther: false })
+    expect(oneInit(list(0, `${map('a')}${part('a0')}`), init)).toMatchObject({
+      init: { map: 'a ', sequence: 0 },
+      isOther: false,
+    })
+  })
+})
+
+describe('where a source is gone on with', () => {
+  const untilMs = Date.parse('2026-11-22T10:00:26.500Z')
+  const stream = { video: 0, audio: undefined, isHls: true, seeksAnywhere: false }
+  const whole = { ...stream, durationS: 3600 }
+  const at = (position: RecordingState['position'], durationS: number | undefined, laterS = 0) =>
+    positionIn({ ...state, position }, { ...stream, durationS }, untilMs + laterS * 1000)
+
+  test.each([
+    ['a live one is taken as it comes', at('live', undefined), 0],
+    ['one with an end, where it was left, whatever stands twice', at(17.25, 3600, 500), 17.25],
+    ['one of a worker that did not say where', at(undefined, 3600, 500), 18],
+    [
+      'live then, ended by now: so long before its end as it was missed, and 20 s',
+      at('live', 3600, 500),
+      3080,
+    ],
+    ['live then, and shorter than what was missed', at('live', 300, 500), 0],
+  ])('%s', (_what, seconds, expected) => expect(seconds).toBe(expected))
+
+  test('of which nothing was recorded, from the beginning', () =>
+    expect(positionIn({ ...state, segments: [], position: undefined }, whole, untilMs)).toBe(0))
+
+  test('a seek is never later than that, and early enough for pictures', () => {
+    expect(seekFor(12.3456, whole)).toBe(12.345)
+    expect(seekFor(12.3456, { ...whole, audio: { index: 1, codec: 'copy' } })).toBe(11.345)
+    expect(seekFor(12.3456, { ...whole, seeksAnywhere: true })).toBe(2.345)
+    expect(seekFor(3, { ...whole, seeksAnywhere: true })).toBe(0)
+  })
+
+  test('what was recorded to its end is not begun anew', () => {
+    expect([3599.6, 3599].map((seconds) => hasNoMore(seconds, whole))).toEqual([true, false])
+    expect(hasNoMore(3599.6, { ...whole, isHls: false })).toBe(false)
+    expect(isAtEnd({ ...state, position: 3599.2 }, whole)).toBe(true)
+    expect(isAtEnd({ ...state, position: 'live' }, whole)).toBe(false)
+    expect(isAtEnd({ ...state, position: 3000 }, whole)).toBe(false)
   })
 })
 
@@ -427,6 +557,12 @@ describe('several tasks and one playlist', () => {
       'segments/000001-2-2.ts',
     ])
     expect(successor.state().segments).toHaveLength(3)
+  })
+
+  test('where a source is by the end of the last segment is known to the next task', async () => {
+    const { storage } = openShelf()
+    await (await open(storage)).append(segment(0), 6.25)
+    expect((await open(storage)).state().position).toBe(6.25)
   })
 
   test('its own write, whose answer got lost, counts once', async () => {

@@ -11,9 +11,11 @@ import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { asWorkerError, WorkerError } from '../errors.ts'
 import { kindOfBody, plainBody, readPlaylist } from './body.ts'
+import { type Cookies, openCookies } from './cookies.ts'
 import type { Guard } from './guard.ts'
 import { shownUrl } from './guarded-fetch.ts'
 import { addressOf, innerPlaylist, innerUrl, type OuterUrl, outerUrl } from './inner-url.ts'
+import { ended, type Init, oneInit } from './one-init.ts'
 
 /** What went through since the last `forget`. */
 export type SeenHttp = {
@@ -23,6 +25,8 @@ export type SeenHttp = {
   playlistEnded: boolean | undefined
   /** Whether the last body that was no playlist came to the end that it had announced. */
   isWhole: boolean
+  /** Whether a live playlist went on with another init section; ffmpeg was given its end there. */
+  initChanged: boolean
   /** Why an address could not be asked, in words. */
   failure: string | undefined
 }
@@ -49,6 +53,7 @@ const nothingSeen = (): SeenHttp => ({
   status: undefined,
   playlistEnded: undefined,
   isWhole: false,
+  initChanged: false,
   failure: undefined,
 })
 
@@ -58,18 +63,22 @@ const connectMs = 10_000
  * The only way to the web for a program that reads what strangers wrote. Every request is judged by the guard, each after a
  * redirect and each out of a playlist as well, and goes to the address that was judged. TLS is done here, with certificates
  * checked, so that the program needs no other protocol than plain HTTP; there is no CONNECT, since ffmpeg lets a playlist
- * choose where it is sent to (`httpproxy:`).
+ * choose where it is sent to (`httpproxy:`). Cookies are kept here as well: ffmpeg would match them by our hosts, not by theirs.
  */
 export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions): Promise<HttpProxy> => {
   const agents = {
     http: new HttpAgent({ keepAlive: true }),
     https: new HttpsAgent({ keepAlive: true, ...(ca === undefined ? {} : { ca }) }),
   }
+  const cookies = openCookies()
+  /** By the address of the playlist. */
+  const inits = new Map<string, Init>()
   const proxy: HttpProxy = {
     url: '',
     seen: nothingSeen(),
     forget: () => {
       proxy.seen = nothingSeen()
+      inits.clear()
     },
     cut: () => server.closeAllConnections(),
     close: async () => {
@@ -83,7 +92,7 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
     carry(request, response).catch((thrown: unknown) => {
       const error = asWorkerError(thrown)
       if (error.code === 'URL_REFUSED') onRefused(error)
-      else proxy.seen.failure = error.message
+      else Object.assign(proxy.seen, { status: undefined, failure: error.message })
       if (response.headersSent) response.destroy()
       else refuse(response, error.code === 'URL_REFUSED' ? 403 : 502, error.message)
     })
@@ -93,11 +102,12 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
     if (typeof asked === 'string') throw new WorkerError('URL_REFUSED', asked)
     if (request.method !== 'GET' && request.method !== 'HEAD')
       throw new WorkerError('URL_REFUSED', `${request.method} is nothing that a recording needs`)
-    const answer = await ask(asked, request, { guard, agents })
+    const answer = await ask(asked, request, { guard, agents, cookies })
     response.once('close', () => answer.destroy())
+    await cookies.keep(addressOf(asked), answer.headers['set-cookie'] ?? [])
     proxy.seen.status = answer.statusCode
     proxy.seen.failure = undefined
-    await forward(asked, answer, response, proxy.seen)
+    await forward(asked, answer, response, { seen: proxy.seen, inits })
   }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -107,20 +117,22 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
   return proxy
 }
 
-type Ways = { guard: Guard; agents: { http: HttpAgent; https: HttpsAgent } }
+type Ways = { guard: Guard; agents: { http: HttpAgent; https: HttpsAgent }; cookies: Cookies }
 
 const ask = async (
-  { isTls, host, port, path }: OuterUrl,
+  outer: OuterUrl,
   request: IncomingMessage,
-  { guard, agents }: Ways,
+  { guard, agents, cookies }: Ways,
 ): Promise<IncomingMessage> => {
+  const { isTls, host, port, path } = outer
   const target = await guard.check(host, port)
+  const cookie = await cookies.for(addressOf(outer))
   const options: RequestOptions = {
     method: request.method,
     host: target.host,
     port,
     path,
-    headers: headersFor(request, isTls, host, port),
+    headers: { ...headersFor(request, isTls, host, port), ...(cookie === '' ? {} : { cookie }) },
     lookup: target.lookup,
     agent: isTls ? agents.https : agents.http,
     timeout: connectMs,
@@ -141,10 +153,12 @@ const ask = async (
 }
 
 /**
- * Names that are between two neighbours only (RFC 9110, 7.6.1), and what would make a body another one for ffmpeg than it is for
- * us: it takes titles out of it where `icy-metaint` says so, and unpacks it.
+ * Names that are between two neighbours only (RFC 9110, 7.6.1), what would make a body another one for ffmpeg than it is for us
+ * (it takes titles out of it where `icy-metaint` says so, and unpacks it), and cookies, which only the proxy knows the hosts of.
  */
 const oursHeaders = new Set([
+  'cookie',
+  'set-cookie',
   'icy-metadata',
   'icy-metaint',
   'content-encoding',
@@ -169,16 +183,16 @@ const forward = async (
   asked: OuterUrl,
   answer: IncomingMessage,
   response: ServerResponse,
-  seen: SeenHttp,
+  { seen, inits }: { seen: SeenHttp; inits: Map<string, Init> },
 ): Promise<void> => {
   const headers = new Map(
     Object.entries(answer.headers).filter(([name, value]) => !oursHeaders.has(name) && value !== undefined),
   )
   const { location } = answer.headers
   if (location !== undefined) headers.set('location', innerLocation(location, asked))
-  const body = plainBody(answer)
-  if (body !== answer) headers.delete('content-length')
-  const kind = await kindOfBody(body)
+  const plain = plainBody(answer)
+  if (plain !== answer) headers.delete('content-length')
+  const { kind, body } = await kindOfBody(plain)
   const send = (status: number) => {
     for (const [name, value] of headers) if (value !== undefined) response.setHeader(name, value)
     response.statusCode = status
@@ -188,8 +202,10 @@ const forward = async (
     case 'hidden':
       throw new WorkerError('URL_REFUSED', `${asked.host}:${asked.port} hides a playlist behind a tag`)
     case 'playlist': {
-      const text = await readPlaylist(body)
-      if (/^#EXT(INF|-X-TARGETDURATION)/m.test(text)) seen.playlistEnded = /^#EXT-X-ENDLIST/m.test(text)
+      const whole = await readPlaylist(body)
+      const isMedia = /^#EXT(INF|-X-TARGETDURATION)/m.test(whole)
+      if (isMedia) seen.playlistEnded = /^#EXT-X-ENDLIST/m.test(whole)
+      const text = isMedia ? upToChange(whole, addressOf(asked), seen, inits) : whole
       const inner = Buffer.from(innerPlaylist(text, addressOf(asked)))
       for (const name of ['content-range', 'accept-ranges', 'etag']) headers.delete(name)
       headers.set('content-length', String(inner.length))
@@ -206,6 +222,14 @@ const forward = async (
     default:
       throw kind satisfies never
   }
+}
+
+/** Once one playlist of a run has ended for ffmpeg, all do: its pictures would stop, and its sound go on. */
+const upToChange = (whole: string, address: string, seen: SeenHttp, inits: Map<string, Init>): string => {
+  const { text, init, isOther } = oneInit(whole, inits.get(address))
+  if (init !== undefined) inits.set(address, init)
+  seen.initChanged ||= isOther
+  return seen.initChanged ? ended(text) : text
 }
 
 /** @throws WorkerError URL_REFUSED */

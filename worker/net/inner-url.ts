@@ -1,3 +1,5 @@
+import { WorkerError } from '../errors.ts'
+
 /**
  * ffmpeg speaks plain HTTP only, and only with the proxy in our process; TLS is the business of the proxy. So an https address
  * gets a form that ffmpeg takes for http: its host has this at its end, which no host in the world has (RFC 2606).
@@ -47,23 +49,50 @@ export const outerUrl = (asked: string): OuterUrl | string => {
 export const addressOf = ({ isTls, host, port, path }: OuterUrl): string =>
   `${isTls ? 'https' : 'http'}://${host}:${port}${path}`
 
+/** What ffmpeg says, with addresses as the outside knows them. */
+export const outerText = (text: string): string =>
+  text.replace(
+    /(http:\/\/)?([^\s/?#@:'"]+)\.tls\.invalid:(\d+)/gi,
+    (_whole, scheme: string | undefined, host: string, port: string) =>
+      `${scheme === undefined ? '' : 'https://'}${host}${port === '443' ? '' : `:${port}`}`,
+  )
+
+/** Where a line of a playlist ends for ffmpeg. */
+export const lineEnd = /\r\n|[\r\n\0]/
+
+/** Of a playlist for ffmpeg: short lines become long ones when their addresses are whole. */
+const mostCharacters = 16 * 1024 * 1024
+
 /**
  * A playlist in which every address is whole and in the form that ffmpeg gets. ffmpeg would open a media playlist by any protocol
  * that it may speak, and it must be able to speak TCP: so nothing of what a stranger wrote may be left where it looks for
  * addresses. Lines end where they end for ffmpeg, and `URI=` counts wherever it stands.
  * @param base where the playlist is from
+ * @throws WorkerError SOURCE_UNSUPPORTED
  */
-export const innerPlaylist = (text: string, base: string): string =>
-  text
-    .split(/\r\n|[\r\n\0]/)
-    .map((line) => (line.startsWith('#') ? innerTag(line, base) : innerLine(line.trim(), base)))
+export const innerPlaylist = (text: string, base: string): string => {
+  let left = mostCharacters - text.length
+  const inner = (uri: string): string => {
+    const address = innerLine(uri.trim(), base)
+    left -= Math.max(0, address.length - uri.length)
+    if (left < 0)
+      throw new WorkerError(
+        'SOURCE_UNSUPPORTED',
+        `a playlist has more than ${mostCharacters} characters when its addresses are whole`,
+      )
+    return address
+  }
+  return text
+    .split(lineEnd)
+    .map((line) => (line.startsWith('#') ? innerTag(line, inner) : inner(line)))
     .join('\n')
+}
 
-const innerTag = (line: string, base: string): string =>
-  line.replace(/URI=(?:"([^"]*)"?|([^\s",]*))/g, (_whole, quoted?: string, bare?: string) => {
-    const uri = quoted ?? bare ?? ''
-    return `URI="${innerLine(uri.trim(), base)}"`
-  })
+const innerTag = (line: string, inner: (uri: string) => string): string =>
+  line.replace(
+    /URI=(?:"([^"]*)"?|([^\s",]*))/g,
+    (_whole, quoted?: string, bare?: string) => `URI="${inner(quoted ?? bare ?? '')}"`,
+  )
 
 /** A quotation mark or a backslash would end or change a quoted address. */
 const innerLine = (uri: string, base: string): string => {

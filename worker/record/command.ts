@@ -56,8 +56,8 @@ export type RecordCommand = {
   lengthS: number
   /** Where to begin in a source that has an end. */
   fromS: number
-  /** Whether it was recorded before: then a live source is taken up at its end. */
-  isAgain: boolean
+  /** With which of its segments a live playlist begins, from its end if negative; undefined: as players do. */
+  liveStartIndex: number | undefined
   segmentSeconds: number
   /** How long a segment of the source may keep us waiting. */
   segmentWaitUs: number
@@ -65,10 +65,13 @@ export type RecordCommand = {
 }
 
 export const segmentListName = 'segments.csv'
+/** As `%06d.ts` is written by ffmpeg. */
+export const segmentFile = (index: number): string => `${String(index).padStart(6, '0')}.ts`
 
 /** Pure: one source into segments of a transport stream, which keep what they have however the run ends. */
 export const recordArguments = (command: RecordCommand): string[] => {
-  const { source, plan, hlsOptions, lengthS, fromS, isAgain, segmentSeconds, segmentWaitUs, folder } = command
+  const { source, plan, hlsOptions, lengthS, fromS, liveStartIndex, segmentSeconds, segmentWaitUs, folder } =
+    command
   const isLive = plan.durationS === undefined
   return [
     // Without -nostdin, by which 7.0 would not hear a signal; standard input is empty anyway.
@@ -80,12 +83,16 @@ export const recordArguments = (command: RecordCommand): string[] => {
     ...(plan.isHls ? [...hlsOptions, '-max_reload', '100000', '-http_multiple', '0'] : []),
     // A segment that hangs is left out; a stream that hangs is ended by our watchdog, which knows what that means.
     ...(plan.isHls ? ['-rw_timeout', String(segmentWaitUs)] : []),
-    ...(plan.isHls && isLive && isAgain ? ['-live_start_index', '-1'] : []),
+    ...(plan.isHls && isLive && liveStartIndex !== undefined
+      ? ['-live_start_index', String(liveStartIndex)]
+      : []),
     ...(!isLive && fromS > 0 ? ['-ss', fromS.toFixed(3)] : []),
     ...['-i', source.url],
     ...['-t', lengthS.toFixed(3)],
     ...(plan.video === undefined ? [] : ['-map', `0:${plan.video}`, '-c:v', 'copy']),
     ...(plan.audio === undefined ? [] : ['-map', `0:${plan.audio.index}`, ...audioCodec(plan.audio.codec)]),
+    // A seek goes back to a key frame. So times count from where it was meant to go, and tell where in the source each segment ends.
+    ...(isLive ? [] : ['-avoid_negative_ts', 'disabled']),
     ...['-map_metadata', '-1', '-max_muxing_queue_size', '4096'],
     ...['-f', 'segment', '-segment_format', 'mpegts', '-segment_time', String(segmentSeconds)],
     // One muxer for all of them: counters of the transport stream go on from segment to segment, as players expect.
@@ -99,7 +106,12 @@ export const recordArguments = (command: RecordCommand): string[] => {
 const audioCodec = (codec: 'copy' | 'aac'): string[] =>
   codec === 'copy' ? ['-c:a', 'copy'] : ['-c:a', 'aac', '-b:a', '128k', '-ac', '2']
 
-export type ListedSegment = { file: string; durationS: number }
+export type ListedSegment = {
+  file: string
+  durationS: number
+  /** Seconds from where the run was told to begin. */
+  endS: number
+}
 
 /** Segments that are finished, in their order; a line that is not whole is not one yet. Pure. */
 export const parseSegmentList = (csv: string): ListedSegment[] =>
@@ -109,5 +121,7 @@ export const parseSegmentList = (csv: string): ListedSegment[] =>
     .flatMap((line) => {
       const match = /^(\d+\.ts),([\d.]+),([\d.]+)\s*$/.exec(line)
       const [, file, start, end] = match ?? []
-      return file === undefined ? [] : [{ file, durationS: Math.max(0, Number(end) - Number(start)) }]
+      return file === undefined
+        ? []
+        : [{ file, durationS: Math.max(0, Number(end) - Number(start)), endS: Number(end) }]
     })

@@ -24,6 +24,11 @@ export type RecordingState = {
   owner: string
   segments: readonly RecordedSegment[]
   end: RecordingEnd | undefined
+  /**
+   * Up to which second a source that has an end is recorded; or that the source had none. Undefined: nothing is recorded, or a
+   * worker wrote it that did not say so.
+   */
+  position?: number | 'live' | undefined
 }
 
 export const playlistName = 'index.m3u8'
@@ -39,7 +44,10 @@ export const segmentName = (number: number, fence: string): string => {
 const targetS = (segments: readonly RecordedSegment[], segmentSeconds: number): number =>
   Math.max(2 * segmentSeconds, ...segments.map(({ durationS }) => Math.ceil(durationS)))
 
-export const renderPlaylist = ({ owner, segments, end }: RecordingState, segmentSeconds: number): string =>
+export const renderPlaylist = (
+  { owner, segments, end, position }: RecordingState,
+  segmentSeconds: number,
+): string =>
   [
     '#EXTM3U',
     '#EXT-X-VERSION:6',
@@ -47,6 +55,8 @@ export const renderPlaylist = ({ owner, segments, end }: RecordingState, segment
     `#EXT-X-TARGETDURATION:${targetS(segments, segmentSeconds)}`,
     '#EXT-X-MEDIA-SEQUENCE:0',
     '#EXT-X-INDEPENDENT-SEGMENTS',
+    // Before the next line, where workers that do not know it look at nothing.
+    ...(position === undefined ? [] : [`#source ${position === 'live' ? position : position.toFixed(6)}`]),
     `#recording ${owner}`,
     ...segments.flatMap((segment, index) => segmentLines(segment, index === 0)),
     ...(end === undefined ? [] : [`#end ${end}`, '#EXT-X-ENDLIST']),
@@ -67,13 +77,20 @@ const segmentLines = (
 /** Reads what `renderPlaylist` wrote. Undefined: it is something else, or not all of it. */
 export const parsePlaylist = (text: string): RecordingState | undefined => {
   const owner = /^#recording (\S+)$/m.exec(text)?.[1]
-  const body = text.split(/^#recording \S+\n/m)[1]
+  const [head = '', body] = text.split(/^#recording \S+\n/m)
   if (!text.startsWith('#EXTM3U\n') || owner === undefined || body === undefined) return undefined
   const end = /^#end (maxDuration|maxBytes|ended|gone|cancelled)\n#EXT-X-ENDLIST\n$/m.exec(body)
   const list = end === null ? body : body.slice(0, end.index)
   const segments = [...list.matchAll(segmentPattern)].map(segmentOf)
   const isAll = [...list.matchAll(segmentPattern)].map(([whole]) => whole).join('') === list
-  return isAll ? { owner, segments, end: end?.[1] as RecordingEnd | undefined } : undefined
+  return isAll
+    ? { owner, segments, end: end?.[1] as RecordingEnd | undefined, position: positionOf(head) }
+    : undefined
+}
+
+const positionOf = (head: string): RecordingState['position'] => {
+  const said = /^#source (live|\d+\.\d+)$/m.exec(head)?.[1]
+  return said === undefined || said === 'live' ? said : Number(said)
 }
 
 const segmentPattern =

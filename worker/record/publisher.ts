@@ -17,8 +17,11 @@ export type Publisher = {
   state: () => RecordingState
   /** What stands in the playlist. */
   text: () => string
-  /** Writes the playlist with one more segment, which has to be there already. */
-  append: (segment: RecordedSegment) => Promise<void>
+  /**
+   * Writes the playlist with one more segment, which has to be there already.
+   * @param position where the source is by its end
+   */
+  append: (segment: RecordedSegment, position?: RecordingState['position']) => Promise<void>
   /** Writes that no more will come. */
   end: (reason: NonNullable<RecordingState['end']>) => Promise<void>
 }
@@ -41,7 +44,7 @@ export const openPublisher = async (options: PublisherOptions): Promise<Publishe
   const found = await read()
   let etag = found.stored?.etag
   // An earlier end is none when the job goes on: somebody asked for it again.
-  let state: RecordingState = { owner, segments: found.state?.segments ?? [], end: undefined }
+  let state: RecordingState = { owner, segments: [], ...found.state, end: undefined }
 
   const write = async (change: (state: RecordingState) => RecordingState): Promise<void> => {
     for (let left = tries; left > 0; left -= 1) {
@@ -68,9 +71,10 @@ export const openPublisher = async (options: PublisherOptions): Promise<Publishe
   return {
     state: () => state,
     text: () => renderPlaylist(state, segmentSeconds),
-    append: (segment) =>
+    append: (segment, position) =>
       write((before) => ({
         ...before,
+        position,
         segments: [...before.segments.filter(({ name }) => name !== segment.name), segment],
       })),
     end: (reason) => write((before) => ({ ...before, end: reason })),

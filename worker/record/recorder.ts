@@ -7,11 +7,13 @@ import { runChild } from '../children.ts'
 import { type ErrorCode, WorkerError } from '../errors.ts'
 import type { MediaTools } from '../ffmpeg.ts'
 import { probeTimeoutMs } from '../media/limits.ts'
+import { outerText } from '../net/inner-url.ts'
 import type { Storage } from '../storage.ts'
 import { type ListedSegment, probeArguments, recordArguments } from './command.ts'
 import { howItEnded, whatNext } from './ending.ts'
 import { hlsOptions } from './hls-options.ts'
 import { type RecordedSegment, recordedUntilMs, type Start, segmentName, totalsOf } from './playlist.ts'
+import { hasNoMore, isAtEnd, positionIn, seekFor } from './position.ts'
 import type { Publisher } from './publisher.ts'
 import { runRecorder } from './run.ts'
 import type { OpenedSource } from './source.ts'
@@ -49,19 +51,28 @@ export type RecorderEnd = RecordingEnd | 'stopped'
 export const recordSource = async (ports: RecorderPorts): Promise<RecorderEnd> => {
   const { params, publisher, refused, signal, stop, nowMs } = ports
   const watch = { mediaMs: nowMs(), broughtNow: false, tries: 0 }
-  let plan: StreamPlan | undefined
+  let known: Known = { plan: undefined, isFresh: false, isChanged: false }
   for (;;) {
     const enough = whyEnough(ports)
     if (enough !== undefined) return enough
     if (stop.aborted) return 'stopped'
-    const run = await runOnce(ports, plan, watch)
-    if (run === 'enough') return 'maxDuration'
-    plan = run.plan ?? plan
+    const run = await runOnce(ports, known, watch)
+    if (typeof run === 'string') return run
+    // A look that nothing came after counts once more: some sources take their time until they serve again.
+    const isFresh = run.plan !== undefined && !run.brought && !known.isFresh
+    known = { plan: run.plan ?? known.plan, isFresh, isChanged: false }
     signal.throwIfAborted()
     if (refused.aborted) throw refused.reason
     if (stop.aborted) return 'stopped'
     if (whyEnough(ports) !== undefined) continue
-    const end = howItEnded({ ...run, seen: ports.source.seen() })
+    const end = howItEnded({
+      ...run,
+      seen: ports.source.seen(),
+      failure: ports.source.failure(),
+      isAll: isAtEnd(publisher.state(), run.plan),
+      isUnfit: run.unfit !== undefined,
+    })
+    known.isChanged = end === 'changed'
     const next = whatNext(
       end,
       {
@@ -74,6 +85,7 @@ export const recordSource = async (ports: RecorderPorts): Promise<RecorderEnd> =
     )
     const said = ports.source.failure() ?? lastWords(run.stderr)
     if (next.do === 'finish') return next.end
+    if (next.do === 'fail' && next.code === run.unfit?.code) throw run.unfit
     if (next.do === 'fail') throw failure(next.code, said, params)
     watch.tries += 1
     ports.onRetry(end, next.waitMs, said)
@@ -90,6 +102,14 @@ const whyEnough = ({ publisher, params }: RecorderPorts): RecordingEnd | undefin
   return bytes >= params.maxBytes ? 'maxBytes' : undefined
 }
 
+/** What was seen in the source last, and whether it need not be looked at anew. */
+type Known = {
+  plan: StreamPlan | undefined
+  isFresh: boolean
+  /** It went on with other segments, of which none was recorded yet. */
+  isChanged: boolean
+}
+
 type Watch = { mediaMs: number; broughtNow: boolean; tries: number }
 
 type Run = {
@@ -98,27 +118,38 @@ type Run = {
   stalled: boolean
   stderr: string
   brought: boolean
+  /** Why its streams cannot be recorded. */
+  unfit: WorkerError | undefined
 }
 
-const nothingYet: Run = { plan: undefined, exitCode: 1, stalled: false, stderr: '', brought: false }
+const nothingYet: Run = {
+  plan: undefined,
+  exitCode: 1,
+  stalled: false,
+  stderr: '',
+  brought: false,
+  unfit: undefined,
+}
 
-const runOnce = async (
-  ports: RecorderPorts,
-  known: StreamPlan | undefined,
-  watch: Watch,
-): Promise<Run | 'enough'> => {
+const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promise<Run | RecordingEnd> => {
   const { source, params, publisher, refused, stop, signal, tools, nowMs } = ports
   source.forget()
   const stopped = AbortSignal.any([stop, refused])
-  const looked = known === undefined ? await look(ports, stopped) : { ...nothingYet, plan: known }
+  // Each time, since it may come back with other streams, or have an end by now.
+  const looked = known.isFresh
+    ? { ...nothingYet, plan: known.plan }
+    : await look(ports, stopped, lookMs(known, params))
   if (looked.plan === undefined) return looked
   if (stopped.aborted) return nothingYet
-  const { plan } = looked
+  const plan = { ...looked.plan, durationS: looked.plan.durationS ?? known.plan?.durationS }
   source.forget()
   const { segments } = publisher.state()
   const { recordedS, gapS } = totalsOf(segments)
+  const positionS = positionIn(publisher.state(), plan, nowMs())
+  if (hasNoMore(positionS, plan)) return 'ended'
+  const fromS = seekFor(positionS, plan)
   const lengthS = params.maxDuration - recordedS - gapS - gapMs(nowMs(), segments, plan) / 1000
-  if (lengthS < leastS) return 'enough'
+  if (lengthS < leastS) return 'maxDuration'
   const folder = join(ports.scratch, 'segments')
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder)
@@ -130,8 +161,8 @@ const runOnce = async (
       plan,
       hlsOptions: plan.isHls ? await hlsOptions(tools, signal) : [],
       lengthS,
-      fromS: recordedS,
-      isAgain: recordedS > 0,
+      fromS,
+      liveStartIndex: known.isChanged ? 0 : recordedS > 0 ? -1 : undefined,
       segmentSeconds: params.segmentSeconds,
       segmentWaitUs: (params.stallTimeout * 1e6) / 2,
       folder,
@@ -146,8 +177,14 @@ const runOnce = async (
       stallMs: params.stallTimeout * 1000,
       onSegment: async (path, segment, index) => {
         const startMs = index === 0 ? (began.atMs ?? nowMs() - segment.durationS * 1000) : undefined
-        await publishSegment(ports, path, segment, startMs, plan)
+        const durationS = index === 0 && fromS > 0 ? await lengthOf(ports, path) : undefined
+        const exact = { ...segment, durationS: durationS ?? segment.durationS }
+        await publishSegment(ports, path, exact, { plan, startMs, fromS })
         if (whyEnough(ports) !== undefined) isFull.abort()
+      },
+      onOpen: (openBytes) => {
+        const published = totalsOf(publisher.state().segments).bytes
+        if (published + openBytes >= params.maxBytes) isFull.abort()
       },
       onMedia: (seconds) => {
         began.atMs ??= nowMs() - seconds * 1000
@@ -158,16 +195,15 @@ const runOnce = async (
       },
     },
   )
-  return { plan, ...result, brought: began.atMs !== undefined }
+  return { ...nothingYet, ...result, plan, brought: began.atMs !== undefined }
 }
 
 /** Uploads a segment, then names it in the playlist: a player that follows never meets a hole. */
 const publishSegment = async (
   { publisher, storage, output, fence, signal }: RecorderPorts,
   path: string,
-  { durationS }: ListedSegment,
-  startMs: number | undefined,
-  plan: StreamPlan,
+  { durationS, endS }: ListedSegment,
+  { plan, startMs, fromS }: { plan: StreamPlan; startMs: number | undefined; fromS: number },
 ): Promise<void> => {
   const size = await stat(path).then(
     ({ size: bytes }) => bytes,
@@ -178,7 +214,8 @@ const publishSegment = async (
   const name = segmentName(segments.length, fence)
   const { bytes, sha256 } = await storage.upload(path, `${output}${name}`, 'segment', signal)
   const start = startMs === undefined ? {} : { start: startOf(startMs, segments, plan) }
-  await publisher.append({ name, durationS, bytes, sha256, ...start })
+  const position = plan.durationS === undefined ? 'live' : fromS + endS
+  await publisher.append({ name, durationS, bytes, sha256, ...start }, position)
   await rm(path, { force: true })
 }
 
@@ -194,22 +231,46 @@ const gapMs = (atMs: number, segments: readonly RecordedSegment[], { durationS }
   return untilMs === undefined || !isLive ? 0 : Math.max(0, atMs - untilMs)
 }
 
+/**
+ * Of the first segment after a seek, which began before where it was meant to, the list does not say how long it is.
+ * @returns undefined where ffprobe cannot tell
+ */
+const lengthOf = async (
+  { tools, signal }: Pick<RecorderPorts, 'tools' | 'signal'>,
+  path: string,
+): Promise<number | undefined> => {
+  const lines: string[] = []
+  const args = ['-v', 'error', '-f', 'mpegts', '-show_entries', 'format=duration', '-of', 'csv=p=0', path]
+  await runChild(tools.ffprobe.path, args, {
+    env: tools.env,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]),
+    onStdoutLine: (line) => lines.push(line),
+  })
+  const seconds = Number(lines[0])
+  return seconds > 0 ? seconds : undefined
+}
+
+/** A source that was there is asked for no longer than it may be silent, or little more, since a camera takes its seconds. */
+const lookMs = ({ plan }: Known, { stallTimeout }: RecordParams): number =>
+  plan === undefined ? probeTimeoutMs : Math.min(probeTimeoutMs, Math.max(8000, stallTimeout * 1000))
+
 /** What the source consists of, by ffprobe. What is wrong with it is an end like any other: it may come back. */
-const look = async (ports: RecorderPorts, stopped: AbortSignal): Promise<Run> => {
+const look = async (ports: RecorderPorts, stopped: AbortSignal, withinMs: number): Promise<Run> => {
   const { source, tools, signal } = ports
-  const first = await probeOnce(ports, stopped, [])
+  const first = await probeOnce(ports, stopped, withinMs, [])
   // Only now it is known what it is, and that it may take more to open it.
   if (first.plan !== undefined || source.seen()?.playlistEnded === undefined || stopped.aborted) return first
   const options = await hlsOptions(tools, signal)
-  return options.length === 0 ? first : probeOnce(ports, stopped, options)
+  return options.length === 0 ? first : probeOnce(ports, stopped, withinMs, options)
 }
 
 const probeOnce = async (
   { source, tools, signal }: RecorderPorts,
   stopped: AbortSignal,
+  withinMs: number,
   options: readonly string[],
 ): Promise<Run> => {
-  const slow = AbortSignal.timeout(probeTimeoutMs)
+  const slow = AbortSignal.timeout(withinMs)
   const lines: string[] = []
   const { exitCode, stderr } = await runChild(tools.ffprobe.path, probeArguments(source.address, options), {
     env: { ...tools.env, ...source.env },
@@ -219,7 +280,13 @@ const probeOnce = async (
   const isCut = slow.aborted || stopped.aborted
   if (exitCode !== 0 || isCut)
     return { ...nothingYet, exitCode: exitCode || 1, stderr, stalled: slow.aborted }
-  return { ...nothingYet, plan: planStreams(JSON.parse(lines.join('\n'))) }
+  try {
+    return { ...nothingYet, plan: planStreams(JSON.parse(lines.join('\n'))) }
+  } catch (thrown) {
+    if (!(thrown instanceof WorkerError)) throw thrown
+    // One that comes back half may come back whole.
+    return { ...nothingYet, unfit: thrown, stderr: thrown.message }
+  }
 }
 
 const failure = (code: ErrorCode, said: string, { giveUpAfter }: RecordParams): WorkerError =>
@@ -229,7 +296,7 @@ const failure = (code: ErrorCode, said: string, { giveUpAfter }: RecordParams): 
 
 /** Addresses of sources stand in what ffmpeg says; their queries may be secrets, and our own ports mean nothing to anybody. */
 const lastWords = (stderr: string): string =>
-  stderr
+  outerText(stderr)
     .trim()
     .split('\n')
     .slice(-2)

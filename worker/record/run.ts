@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChildEnd, runChild } from '../children.ts'
 import type { MediaTools } from '../ffmpeg.ts'
-import { type ListedSegment, parseSegmentList, segmentListName } from './command.ts'
+import { type ListedSegment, parseSegmentList, segmentFile, segmentListName } from './command.ts'
 
 export type RunOptions = {
   tools: MediaTools
@@ -19,6 +19,8 @@ export type RunOptions = {
   stallMs: number
   /** Called once for each finished segment, in their order, one at a time. */
   onSegment: (path: string, segment: ListedSegment, index: number) => Promise<void>
+  /** How large the segment is that is being written. */
+  onOpen: (bytes: number) => void
   /** Something new came. */
   onMedia: (seconds: number) => void
 }
@@ -73,11 +75,11 @@ export const runRecorder = async (args: readonly string[], options: RunOptions):
   }
 }
 
-/** Whatever the list has that was not handed over yet. */
+/** Whatever the list has that was not handed over yet; and what is not in it yet is looked at. */
 const handingOver = (
   list: string,
   folder: string,
-  { onSegment, signal }: Pick<RunOptions, 'onSegment' | 'signal'>,
+  { onSegment, onOpen, signal }: Pick<RunOptions, 'onSegment' | 'onOpen' | 'signal'>,
 ): (() => Promise<void>) => {
   let done = 0
   return async () => {
@@ -87,5 +89,8 @@ const handingOver = (
       signal.throwIfAborted()
       if (segment !== undefined) await onSegment(join(folder, segment.file), segment, done)
     }
+    // A stream whose key frames are far apart, or that has one only, would have no bound otherwise.
+    const open = await stat(join(folder, segmentFile(done))).catch(() => undefined)
+    if (open !== undefined) onOpen(open.size)
   }
 }

@@ -7,6 +7,8 @@ export type StreamPlan = {
   video: number | undefined
   audio: { index: number; codec: 'copy' | 'aac' } | undefined
   isHls: boolean
+  /** Whether a seek lands anywhere, and pictures begin at the next key frame only. */
+  seeksAnywhere: boolean
   /** Of a source that has an end, and so can be taken up where it was left. */
   durationS: number | undefined
 }
@@ -65,6 +67,7 @@ export const planStreams = (json: unknown): StreamPlan => {
     video: video?.index,
     audio: audio && { index: audio.index, codec: audioCodecs.has(audio.codec_name) ? 'copy' : 'aac' },
     isHls: format.format_name.split(',').includes('hls'),
+    seeksAnywhere: format.format_name === 'mpegts',
     durationS: format.duration !== undefined && format.duration > 0 ? format.duration : undefined,
   }
 }

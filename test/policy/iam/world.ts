@@ -25,7 +25,7 @@ export type World = {
 
 /** Everything runs at once here, on a machine that may be doing something else as well. */
 export const until = <T>(what: string, ask: Parameters<typeof untilSoon<T>>[1]): Promise<T> =>
-  untilSoon(what, ask, 90_000)
+  untilSoon(what, ask, 180_000)
 
 /**
  * The whole system over the wire, named as it is on AWS, with a recorder between each role and the local AWS. What the test
