@@ -354,8 +354,10 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
       const finished = expectDone(await attempt.end)
       expect(finished.result).toMatchObject({ end: 'maxDuration', gaps: 1 })
       const { gaps } = await recordingOf(job)
-      expect(gaps[0]?.lengthS).toBeGreaterThan(1)
-      expect(gaps[0]?.lengthS).toBeLessThan(7)
+      const gapS = gaps[0]?.lengthS ?? 0
+      expect(gapS).toBeGreaterThan(1)
+      // It counts as time of the recording, however long the way back takes; what ffmpeg needs to open the source comes on top.
+      expect(Math.abs(gapS + Number(finished.result.durationS) - 14)).toBeLessThan(3)
       expect((await play(job, tools)).audio?.codec).toBe('mp3')
     },
   )
