@@ -3,7 +3,7 @@ import type { Send } from '../test/sim/network.ts'
 import type { SimProcess } from '../test/sim/scheduler.ts'
 import type { Random } from '../test/support/random.ts'
 import { heartbeatTimes } from '../worker/heartbeat.ts'
-import { openRecord } from '../worker/record.ts'
+import { openRecord } from '../worker/job-record.ts'
 
 export type DrainWorkerPorts = {
   process: SimProcess

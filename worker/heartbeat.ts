@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asWorkerError, type WorkerError } from './errors.ts'
-import type { Progress } from './record.ts'
+import type { Progress } from './job-record.ts'
 
 export type Status = { stage: string; percent?: number; etaS?: number }
 

@@ -14,9 +14,15 @@ import type { WorkerEnvironment } from './environment.ts'
 import { asWorkerError, WorkerError } from './errors.ts'
 import { type Heartbeat, heartbeatTimes, startHeartbeat } from './heartbeat.ts'
 import { readTaskArn } from './identity.ts'
+import {
+  type JobRecord,
+  openRecord,
+  parseAssignment,
+  type RetryOptions,
+  type Standing,
+} from './job-record.ts'
 import type { Finished, KindHandler } from './kinds/handler.ts'
 import { loggable } from './log.ts'
-import { type JobRecord, openRecord, parseAssignment, type RetryOptions, type Standing } from './record.ts'
 import { findStale, removeStale } from './stale.ts'
 import type { Storage } from './storage.ts'
 

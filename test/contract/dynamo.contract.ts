@@ -12,7 +12,7 @@ import { expect } from 'vitest'
 import { createJobStore, type Submission } from '../../controller/store/jobs.ts'
 import type { AsRead } from '../../controller/store/update.ts'
 import type { Change } from '../../schemas/change.ts'
-import { openRecord, type RetryOptions } from '../../worker/record.ts'
+import { openRecord, type RetryOptions } from '../../worker/job-record.ts'
 import { arn, at, claim, fence, job, report, running, taskArn, uid } from '../support/job.ts'
 import { type Check, refusal } from './check.ts'
 

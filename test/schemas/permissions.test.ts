@@ -8,7 +8,7 @@ import {
   permissionFor,
   workerAttributes,
 } from '../../schemas/permissions.ts'
-import { openRecord } from '../../worker/record.ts'
+import { openRecord } from '../../worker/job-record.ts'
 
 const services: Readonly<Record<string, string>> = {
   'client-dynamodb': 'dynamodb',

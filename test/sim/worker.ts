@@ -1,5 +1,5 @@
 import type { Report } from '../../schemas/job.ts'
-import { type JobRecord, openRecord } from '../../worker/record.ts'
+import { type JobRecord, openRecord } from '../../worker/job-record.ts'
 import type { Random } from '../support/random.ts'
 import type { ModelTask } from './aws/ports.ts'
 import type { Faults } from './faults.ts'

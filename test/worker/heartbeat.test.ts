@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WorkerError } from '../../worker/errors.ts'
 import { type Heartbeat, type HeartbeatOptions, startHeartbeat } from '../../worker/heartbeat.ts'
-import type { Progress } from '../../worker/record.ts'
+import type { Progress } from '../../worker/job-record.ts'
 
 /** A heartbeat a hundred times as fast as the real one: first after 10 ms, every 50 ms, at least every 100 ms. */
 const start = (options: Partial<HeartbeatOptions> = {}) => {
