@@ -2,6 +2,7 @@ import stringify from 'safe-stable-stringify'
 import type { Change } from '../../schemas/change.ts'
 import { makeUid } from '../../schemas/ids.ts'
 import {
+  type Attempt,
   type ControllerAttributes,
   controllerAttributeNames,
   workerAttributeNames,
@@ -81,7 +82,7 @@ export function accept(
     ...(verdict ? { message: verdict.message, finishedAt: now } : {}),
     settings,
     specHash: hashSpec(item.spec),
-    attempts: old?.attempts ?? [],
+    attempts: (old?.attempts ?? []).map(closed),
     ...(old?.rollup ? { rollup: old.rollup } : {}),
     ...(old?.costUsd === undefined ? {} : { costUsd: old.costUsd }),
     counts: { failed: 0, infra: 0 },
@@ -108,6 +109,18 @@ export function accept(
     reason,
     generation,
   }
+}
+
+/**
+ * An attempt is open here only if somebody has taken its launch out of the record by hand. A task may have claimed it, so no
+ * later launch may go on with its number.
+ */
+const closed = (attempt: Attempt): Attempt =>
+  attempt.outcome === undefined ? { ...attempt, outcome: submittedAgain } : attempt
+
+const submittedAgain: Attempt['outcome'] = {
+  class: 'lost',
+  reason: 'The job was submitted again by hand while this attempt was under way',
 }
 
 /**

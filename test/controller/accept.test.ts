@@ -270,6 +270,16 @@ describe('asked for again: a new generation', () => {
     expect(job.history).toEqual([...before.history, { at: at(hourMs), phase: 'Pending', reason: 'Queued' }])
   })
 
+  test('never goes on with an attempt whose launch was taken out of the record: a task may have claimed it', () => {
+    const open = { ...running(), phase: 'Submitted', fence: undefined, attempts: [attempt({ n: 1 })] }
+    const [first, ...others] = accepted(open).attempts
+    expect(others).toEqual([])
+    expect(first).toEqual({
+      ...attempt({ n: 1 }),
+      outcome: { class: 'lost', reason: expect.stringContaining('submitted again') },
+    })
+  })
+
   test('begins anew: counts, deadline, place in line', () => {
     expect(job).toMatchObject({
       phase: 'Pending',

@@ -280,10 +280,10 @@ export function createFamilyWatch(settings: FamilySettings) {
         fail('Family', `${String(child.jobId)} is reaped before ${parent.jobId}, which is ${parent.phase}`)
     },
 
-    /** A container begins to listen: what it listens to is there. */
-    heard(child: Item | undefined, isThere: boolean): void {
+    /** A container begins to listen: what it listens to is there, or has gone because a user said so. */
+    heard(child: Item | undefined, isAccounted: boolean): void {
       const place = child && placeOf(child)
-      if (isThere || !place || isHandled(String(child?.jobId)) || isHandled(place.parent.jobId)) return
+      if (isAccounted || !place || isHandled(String(child?.jobId)) || isHandled(place.parent.jobId)) return
       if (!isOver(place.parent))
         fail('Family', `${String(child?.jobId)} begins, and what it is to work on is gone`)
     },

@@ -24,6 +24,8 @@ export function createSourceWatch(fail: (invariant: string, message: string) => 
       const { bucket, key } = settings?.input ?? {}
       if (phase === 'Succeeded' && settings?.afterSuccess === 'delete') spent.add(`${bucket}/${key}`)
     },
+    /** A job that reads the same input has to live with that: jobs do not know of one another (decision 13). */
+    isSpent: (bucket: string, key: string): boolean => spent.has(`${bucket}/${key}`),
     /** An object goes. */
     deleted(bucket: string, key: string): void {
       if (!spent.has(`${bucket}/${key}`)) fail('Source', `${key} was deleted, and no job is done with it`)

@@ -275,7 +275,8 @@ export function createWorld(seed: number, trace: ((line: string) => void) | unde
     if (bucket !== undefined && key !== undefined) {
       const child = dynamo.item(names.jobsTable, started.jobId)
       const isCurrent = child?.fence === started.fence
-      if (isCurrent) family.heard(child, new Set(s3.keys(bucket)).has(key))
+      const isThere = new Set(s3.keys(bucket)).has(key)
+      if (isCurrent) family.heard(child, isThere || sources.isSpent(bucket, key))
     }
     say(process.name, () => `RUNNING ${task.arn.slice(-8)}`)
     const worker = startWorker(task, claims, {
