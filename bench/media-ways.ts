@@ -54,7 +54,7 @@ const together = (bench: Bench, folder: string): Promise<void> =>
 /** One run for each rendition, each decoding the source anew; the sound goes with the first. */
 const apart = async (bench: Bench, folder: string): Promise<void> => {
   for (const [index, rung] of bench.plan.rungs.entries()) {
-    const plan = { ...bench.plan, rungs: [rung], audio: bench.plan.audio && index === 0 }
+    const plan = { ...bench.plan, rungs: [rung], audio: index === 0 ? bench.plan.audio : undefined }
     const own = join(folder, rung.name)
     await mkdir(own)
     await ffmpeg(bench, transcodeArguments(plan, { input: bench.input, folder: own, pixels }))

@@ -72,8 +72,9 @@ export const errorCatalogue = {
   },
   OUTPUTS_NOT_FOUND: {
     status: 404,
-    message: 'Job {jobId} has published no outputs.',
-    whatToDo: 'They are there once it has Succeeded; a container of your own publishes none here.',
+    message: 'There are no outputs of job {jobId}.',
+    whatToDo:
+      'They are there once it has Succeeded, until another job writes to the same spec.output; a container of your own has to write their manifest.json itself.',
   },
   JOB_ID_TAKEN: {
     status: 409,

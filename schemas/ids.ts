@@ -71,9 +71,9 @@ export const transcriptionArn = (name: string): string => `${transcriptionPrefix
 export const isTranscription = (arn: string): boolean => arn.startsWith(transcriptionPrefix)
 export const transcriptionName = (arn: string): string => arn.slice(transcriptionPrefix.length)
 
-/** What a person recognises of a file name, safe inside an id. */
+/** What a person recognises of a key, safe inside an id: its file name, or of the outputs of a job their folder. */
 const slug = (key: string): string =>
-  (key.split('/').at(-1) ?? '')
+  (key.split('/').at(key.endsWith('/manifest.json') ? -2 : -1) ?? '')
     .replace(/\.[^.]*$/, '')
     .normalize('NFKD')
     .replace(/[^A-Za-z0-9]+/g, '-')

@@ -43,9 +43,12 @@ export const maskSecrets = (text: string): string =>
     )
     .replace(/(\/\/[^/:@\s]+:)[^@\s/]+@/g, '$1***@')
 
+/** Stands for a value that is not there. A text of that name would have quotes. */
+const nothing = 'nothing'
+
 const shown = (value: unknown, field: string): string => {
   if (secretName.test(field) && value !== undefined) return '***'
-  const text = value === undefined ? 'nothing' : jsonOf(value)
+  const text = value === undefined ? nothing : jsonOf(value)
   const masked = maskSecrets(
     // What stands in the query of an address that somebody gave us may be anything.
     (/(^|\.)url$/.test(field) ? text.replace(/\?[^"]*/g, '?***') : text).replace(
@@ -135,9 +138,9 @@ const nouns: Record<string, string> = {
   record: 'a map',
 }
 
-/** `spec.priority: 12 is not allowed: must be at most 9` */
+/** `spec.priority: 12 is not allowed: must be at most 9`, and of what is missing `kind: must be given: a text` */
 export const sentenceOf = ({ field, value, rule }: Problem): string =>
-  `${field}: ${value} is not allowed: ${rule}`
+  value === nothing ? `${field}: ${rule}` : `${field}: ${value} is not allowed: ${rule}`
 
 /** All problems in one line of at most `characters` characters. */
 export const summaryOf = (problems: readonly Problem[], characters = 500): string => {

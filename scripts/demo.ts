@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
@@ -12,6 +11,7 @@ import { isTerminal } from '../schemas/job.ts'
 import { loadConfiguration } from '../schemas/read-configuration.ts'
 import { WorkerError } from '../worker/errors.ts'
 import { findMediaTools } from '../worker/ffmpeg.ts'
+import { placeBesideOthers } from './demo-place.ts'
 import type { Demo, Stage } from './demos/demo.ts'
 import { type System, startSystem } from './system.ts'
 
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   const endings: (() => Promise<void>)[] = [() => rm(scratch, { recursive: true, force: true })]
   try {
     for (const [name, value] of Object.entries(demo.configuration ?? {})) process.env[name] ??= value
-    const configuration = await withFreePorts(loadConfiguration())
+    const configuration = await placeBesideOthers(loadConfiguration())
     const system = await startSystem(configuration, { quiet: true })
     endings.push(() => system.close())
     const stage = await openStage(system, scratch, file, (act) => endings.push(act))
@@ -90,22 +90,6 @@ async function openStage(
   }
 }
 
-/** The demo does not want to fail because something else uses a port. */
-async function withFreePorts(configuration: Configuration): Promise<Configuration> {
-  const free = (port: number): Promise<boolean> =>
-    new Promise((answer) => {
-      const server = createServer()
-      server.once('error', () => answer(false))
-      server.listen(port, '127.0.0.1', () => server.close(() => answer(true)))
-    })
-  const [port, awsPort] = [configuration.PORT, configuration.LOCAL_AWS_PORT]
-  return {
-    ...configuration,
-    PORT: (await free(port)) ? port : 0,
-    LOCAL_AWS_PORT: (await free(awsPort)) ? awsPort : 0,
-  }
-}
-
 async function run(
   demo: Demo,
   stage: Stage,
@@ -130,7 +114,12 @@ async function run(
   await demo.check?.(stage, folder)
   await showText(outputs, jobId, folder)
   say(`done in            ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
-  say(`look at the job    npm start, then http://127.0.0.1:${configuration.PORT || 8080}/#/jobs/${jobId}`)
+  // Beside a system that runs, the demo had ports and data of its own.
+  const start =
+    configuration.LOCAL_AWS_PORT === 0
+      ? `stop what runs here, LOCAL_DATA_DIR=${configuration.LOCAL_DATA_DIR} npm start`
+      : 'npm start'
+  say(`look at the job    ${start}, then http://127.0.0.1:${configuration.PORT || 8080}/#/jobs/${jobId}`)
   return 0
 }
 

@@ -15,8 +15,10 @@ export function acceptJsonOnly(app: Api): void {
   })
 }
 
-/** The parser says of every body that it refuses that it is no JSON, also where it only has a name that it must not have. */
+/** The parser says of every body that it refuses that it is no JSON: not where, and also of one that only has a name that it must not have. */
 function whyRefused(error: Error, text: string): Error {
+  const detail = whyNotJson(text)
+  if (detail !== undefined) return ControllerError.of('BODY_INVALID', { detail }, { cause: error })
   const field = forbiddenField(text)
   if (field === undefined) return error
   const problem: Problem = { field, value: '***', rule: 'no field may have this name' }
@@ -25,10 +27,10 @@ function whyRefused(error: Error, text: string): Error {
 
 /**
  * Where a text of JSON would change what every object has: `spec.params.__proto__`, by its end if that is long. Undefined if it
- * is nowhere, or the text is no JSON. Pure.
+ * is nowhere. Pure.
  */
 function forbiddenField(text: string): string | undefined {
-  const whole = parsed(text)
+  const whole: unknown = JSON.parse(text)
   const places = isObject(whole) ? [{ name: '', value: whole }] : []
   // Not by recursion: a body of a mebibyte may be deeper than the stack.
   for (const { name, value } of places) {
@@ -55,10 +57,12 @@ const within = (name: string, key: string): string => (name === '' ? key : `${na
 const ending = (name: string): string =>
   name.length > fieldCharacters ? `...${name.slice(-fieldCharacters)}` : name
 
-function parsed(text: string): unknown {
+/** Undefined of what is JSON. */
+function whyNotJson(text: string): string | undefined {
   try {
-    return JSON.parse(text)
-  } catch {
+    JSON.parse(text)
     return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }

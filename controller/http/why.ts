@@ -116,6 +116,8 @@ function whyAccepted(job: Job, status: Status | undefined, nowMs: number, visibi
 function whyFinished(job: Job): Reason {
   const said = job.message
   const { attempts: allowed } = job.settings.limits
+  // Once its steps have begun, a job ends with the reason of a child, whose attempts are not among its own.
+  const isOfAChild = said !== undefined && job.pipeline !== undefined
   switch (job.reason) {
     case 'Done':
       return {
@@ -132,11 +134,13 @@ function whyFinished(job: Job): Reason {
     case 'PermanentFailure':
       return { why: 'Failed in a way that another attempt would not mend', said }
     case 'AttemptsExhausted':
+      if (isOfAChild) return { why: firstSentence(said ?? '') }
       return {
         why: `Failed ${times(job.counts.failed)}, and ${attempts(allowed)} ${allowed === 1 ? 'is' : 'are'} allowed`,
         said,
       }
     case 'InfrastructureAttemptsExhausted':
+      if (isOfAChild) return { why: firstSentence(said ?? '') }
       return { why: `Lost to the infrastructure ${times(job.counts.infra)}, more than allowed`, said }
     default:
       return { why: firstSentence(said ?? '') || `${job.phase}: ${job.reason}` }

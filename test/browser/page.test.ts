@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { acceptedJob, startTestHttp, statusAt, type TestHttp } from '../support/http.ts'
 import { startTestAws, type TestAws } from '../support/local-aws.ts'
 import { until } from '../support/wait.ts'
-import { seed } from './seed.ts'
+import { publish, seed } from './seed.ts'
 
 const executablePath = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser'].find(
   (path) => path !== undefined && existsSync(path),
@@ -289,6 +289,60 @@ describe('a job', () => {
     await page.waitForTimeout(2600)
     expect(await poster.getAttribute('src')).toBe(source)
     expect(await files.count()).toBe(40)
+  })
+
+  test('that was split shows its steps, and no percent or attempts of the task that found it long', async () => {
+    await http.put(
+      acceptedJob({
+        jobId: 'long-film',
+        phase: 'Running',
+        reason: 'WaitingForChildren',
+        createdAt: '2026-01-01T00:00:00Z',
+        progress: { beat: 1, percent: 0, stage: 'start', at: '2026-01-01T00:00:10Z' },
+        pipeline: {
+          split: { shards: 2 },
+          steps: [
+            {
+              name: 'encode',
+              begunAt: '2026-01-01T00:00:20Z',
+              children: [{ jobId: 'long-film-encode-shard-1', kind: 'encode-shard', state: 'put' }],
+            },
+          ],
+        },
+      }),
+    )
+    await goTo('#/jobs/long-film')
+    await page.getByRole('link', { name: 'long-film-encode-shard-1' }).waitFor()
+    expect(await page.locator('.job-progress').textContent()).toBe('')
+    expect(await page.locator('.state').textContent()).toMatch(/Attempts–/)
+    await goTo('')
+    await row('long-film').waitFor()
+    expect(await row('long-film').locator('.c-progress').textContent()).toBe('')
+    expect(await row('long-film').locator('.c-attempts').textContent()).toBe('')
+  })
+
+  test('of the user’s own container shows the files whose manifest it wrote', async () => {
+    const jobId = 'report-with-files'
+    await http.put(acceptedJob({ jobId, kind: 'container', phase: 'Succeeded', reason: 'Done' }))
+    await publish(aws, jobId, '2026-11-22T10:00:00Z')
+    await goTo(`#/jobs/${jobId}`)
+    await page.getByRole('link', { name: 'master.m3u8' }).waitFor()
+  })
+
+  test('that records says before a cancel that the recording is kept', async () => {
+    await http.put(acceptedJob({ jobId: 'show', kind: 'record', phase: 'Running' }))
+    await goTo('#/jobs/show')
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click()
+    await page
+      .getByRole('dialog', { name: 'Cancel show?' })
+      .getByText('It ends here, and what was recorded is kept.')
+      .waitFor()
+  })
+
+  test('that never had an attempt has none, and once it has ended there are none to come', async () => {
+    await http.put(acceptedJob({ jobId: 'refused', phase: 'Failed', reason: 'InvalidSpec' }))
+    await goTo('#/jobs/refused')
+    await page.getByText('None.', { exact: true }).waitFor()
   })
 
   test('has the buttons of its state, and cancel asks first', async () => {

@@ -290,7 +290,7 @@ export async function seed(aws: TestAws, http: TestHttp): Promise<void> {
 const picture =
   '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360"><defs><linearGradient id="g" x2="1" y2="1"><stop stop-color="#284b8c"/><stop offset="1" stop-color="#d8753a"/></linearGradient></defs><rect width="640" height="360" fill="url(#g)"/><circle cx="450" cy="120" r="56" fill="#ffe9b0"/></svg>'
 
-async function publish(aws: TestAws, jobId: string, finishedAt: string): Promise<void> {
+export async function publish(aws: TestAws, jobId: string, finishedAt: string): Promise<void> {
   const prefix = `results/${jobId}/`
   const files: [name: string, role: FileRole, contentType: string, text: string][] = [
     ['master.m3u8', 'master', 'application/vnd.apple.mpegurl', '#EXTM3U'],

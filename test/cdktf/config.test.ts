@@ -128,11 +128,11 @@ describe('one sentence for each mistake, with the name of the setting', () => {
     ],
     [
       { NETWORK: 'existing', EXISTING_SUBNET_IDS: 'subnet-0123456789abcdef0' },
-      'network.vpcId (or EXISTING_VPC_ID): nothing is not allowed: must be given: a text',
+      'network.vpcId (or EXISTING_VPC_ID): must be given: a text',
     ],
     [
       { NETWORK: 'existing', EXISTING_VPC_ID: 'vpc-0123456789abcdef0' },
-      'network.subnetIds (or EXISTING_SUBNET_IDS): nothing is not allowed: must be given: a list',
+      'network.subnetIds (or EXISTING_SUBNET_IDS): must be given: a list',
     ],
     [
       { ...existingNetwork, EXISTING_SUBNET_IDS: 'subnet-0123456789abcdef0,private-b' },
@@ -163,15 +163,15 @@ describe('one sentence for each mistake, with the name of the setting', () => {
     ],
     [
       { CERTIFICATE_ARN: loadBalanced.CERTIFICATE_ARN, ALLOWED_CIDRS: '203.0.113.0/24' },
-      'loadBalancer.apiTokenSecretArn (or API_TOKEN_SECRET_ARN): nothing is not allowed: must be given: a text',
+      'loadBalancer.apiTokenSecretArn (or API_TOKEN_SECRET_ARN): must be given: a text',
     ],
     [
       { ...loadBalanced, NETWORK: 'endpoints' },
-      'loadBalancer.internal (or LOAD_BALANCER_INTERNAL): nothing is not allowed: must be true in a network without public subnets',
+      'loadBalancer.internal (or LOAD_BALANCER_INTERNAL): must be true in a network without public subnets',
     ],
     [
       { ...loadBalanced, ...existingNetwork },
-      'loadBalancer.subnetIds (or LOAD_BALANCER_SUBNET_IDS): nothing is not allowed: must name two subnets in different zones, because the network is one that exists',
+      'loadBalancer.subnetIds (or LOAD_BALANCER_SUBNET_IDS): must name two subnets in different zones, because the network is one that exists',
     ],
   ])('%j', (environment, sentence) => {
     expect(problemsOf(environment)).toEqual([sentence])

@@ -216,7 +216,10 @@ describe('GET /jobs/:id/outputs', () => {
     const settings = { output: 'shared-place/' }
     await http.put(acceptedJob({ jobId: 'mine', settings }))
     await publish('other', 'shared-place/')
-    expect((await http.get('/jobs/mine/outputs')).body.code).toBe('OUTPUTS_NOT_FOUND')
+    expect((await http.get('/jobs/mine/outputs')).body).toMatchObject({
+      code: 'OUTPUTS_NOT_FOUND',
+      message: expect.stringContaining('until another job writes to the same spec.output'),
+    })
   })
 
   test('of a job that has published none', async () => {

@@ -127,10 +127,12 @@ describe('errors', () => {
     })
   })
 
-  test('a body that is not JSON', async () => {
-    expect(await http.post('/jobs', '{"kind":')).toMatchObject({
-      status: 400,
-      body: { code: 'BODY_INVALID' },
+  test('a body that is not JSON, with what is wrong in it', async () => {
+    const { status, body } = await http.post('/jobs', '{"kind" "audio"}')
+    expect(status).toBe(400)
+    expect(body).toMatchObject({
+      code: 'BODY_INVALID',
+      message: expect.stringMatching(/^The body is not valid JSON: Expected ':'.* position 8/),
     })
   })
 

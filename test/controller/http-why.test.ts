@@ -526,6 +526,20 @@ const rows: readonly [
     }),
     'Failed 3 times, and 3 attempts are allowed: Exit code 70.',
   ],
+  ...(['AttemptsExhausted', 'InfrastructureAttemptsExhausted'] as const).map(
+    (reason): [string, Shown, string] => [
+      `Failed/${reason} of a child, whose attempts the pipeline did not count`,
+      job({
+        kind: 'analyze',
+        phase: 'Failed',
+        reason,
+        message: 'Step summary, film-summarize-1: The model gave no answer',
+        counts: { failed: 0, infra: 0 },
+        pipeline: { steps: [] },
+      }),
+      'Step summary, film-summarize-1: The model gave no answer.',
+    ],
+  ),
   [
     'Failed/InfrastructureAttemptsExhausted',
     job({

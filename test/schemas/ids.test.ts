@@ -116,6 +116,11 @@ describe('the id of an upload', () => {
     expect(of('films/My Wedding (final).mp4')).toMatch(/^transcode-My-Wedding-final-[0-9a-f]{16}$/)
   })
 
+  test('names the job whose outputs it is made of, instead of their manifest', () => {
+    expect(of('results/show-1/manifest.json')).toMatch(/^transcode-show-1-[0-9a-f]{16}$/)
+    expect(of('manifest.json')).toMatch(/^transcode-manifest-[0-9a-f]{16}$/)
+  })
+
   test('is the same for the same version of the same object, quotes or not', () => {
     expect(of('a.mp4', '"e1"')).toBe(of('a.mp4', 'e1'))
   })

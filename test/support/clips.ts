@@ -57,6 +57,13 @@ const click = (seconds: number, atS: number) => [
 const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p']
 const aac = ['-c:a', 'aac', '-b:a', '64k']
 
+const secondMicrophone = [
+  ...[...picture('320x180', 25, 2), ...tone(2), '-map', '0:v', '-map', '1:a', '-map', '1:a'],
+  ...[...h264, ...aac, '-filter:a:0', 'aselect=0'],
+]
+
+const veryLateSound = [...picture('320x180', 25, 12), '-itsoffset', '10', ...tone(2)]
+
 /** Arguments between the global ones and the output path. */
 const recipes = {
   'plain.mp4': [...picture('640x360', 25, 4), ...tone(4), ...h264, ...aac],
@@ -102,6 +109,9 @@ const recipes = {
     ...['-f', 'lavfi', '-i', "color=c=0xc04040:size=320x180:rate=5:duration=56,hue=h='6*t'", ...h264],
   ],
   'flash.mkv': [...flash(4, 2), ...click(4, 2), ...h264, '-c:a', 'pcm_s16le'],
+  // What the first packet of a sound says is all that these containers know of it.
+  'very-late-sound.ts': [...veryLateSound, ...h264, ...aac],
+  'very-late-sound.mpg': [...veryLateSound, '-c:v', 'mpeg2video', '-c:a', 'mp2', '-f', 'vob'],
   // The sound begins a second after the pictures; its click is where the flash is.
   'late-sound.mkv': [...[...flash(4, 2), '-itsoffset', '1', ...click(3, 1), ...h264, '-c:a', 'pcm_s16le']],
   'late-picture.mkv': [
@@ -156,6 +166,14 @@ const recipes = {
   'without-microphone.mov': [
     ...[...picture('320x180', 25, 2), ...tone(2), ...h264, ...aac, '-af', 'aselect=0'],
     ...['-movflags', '+frag_keyframe+empty_moov'],
+  ],
+  // And one after it that something was written to.
+  'second-microphone.mkv': [...secondMicrophone],
+  'second-microphone.ts': [...secondMicrophone],
+  'second-microphone.mov': [...secondMicrophone, '-movflags', '+frag_keyframe+empty_moov'],
+  'two-languages.mov': [
+    ...[...picture('320x180', 25, 2), ...tone(2), '-map', '0:v', '-map', '1:a', '-map', '1:a'],
+    ...[...h264, ...aac, '-c:a:0', 'pcm_s16le'],
   ],
   'slides.mp4': [...picture('320x180', '1/5', 20), ...tone(20), ...h264, ...aac],
   // Each of 4 s, but the last one of a single frame.

@@ -1,14 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { WorkerError } from '../../worker/errors.ts'
 import type { Work } from '../../worker/kinds/handler.ts'
 import { seed } from '../../worker/kinds/seed.ts'
 import { torrent } from '../../worker/kinds/torrent.ts'
-import { bencode } from '../../worker/torrent/bencode.ts'
+import { type Bencodable, bdecode, bencode } from '../../worker/torrent/bencode.ts'
 import { readTorrent } from '../../worker/torrent/metainfo.ts'
 import { until } from '../support/wait.ts'
 import { type Handling, openHandling } from '../worker/handling.ts'
@@ -369,6 +371,33 @@ test('a tracker that leads inside by a redirect is not followed', async () => {
   expect(knocks).toEqual([])
   expect(result.warnings).toEqual([expect.objectContaining({ code: 'TrackerSilent' })])
   await new Promise((resolve) => inside.close(resolve))
+})
+
+test.each<[string, (inside: string) => Record<string, Bencodable>]>([
+  [
+    'an address behind a list of which it takes none',
+    (announce) => ({ announce, 'announce-list': [['wss://t.example']] }),
+  ],
+  ['an address that a zero byte ends', (inside) => ({ announce: `${inside}\0.example/announce` })],
+])('the client hears of no tracker but those that were judged: not of %s', async (_says, trackers) => {
+  const inside = createSocket('udp4')
+  const knocks: number[] = []
+  inside.on('message', ({ length }) => knocks.push(length))
+  // Another address of this machine, which nobody has opened.
+  await new Promise<void>((resolve) => inside.bind(0, '127.0.0.2', resolve))
+  onTestFinished(() => void inside.close())
+  const { key, content } = await make('hidden.bin')
+  const { info } = bdecode((await handling.workshop.output(key)).content)
+  if (info === undefined) throw new Error('a torrent without info')
+  const head = bencode(trackers(`udp://127.0.0.2:${inside.address().port}`)).subarray(0, -1)
+  await handling.putOutput('hidden/x.torrent', Buffer.concat([head, bencode('info'), info, Buffer.from('e')]))
+  const data = await handling.putOutput('hidden/data', content)
+  const outcome = await start('hidden/x.torrent', { duration: 5, data }).then(
+    ({ result }) => result.endedBy,
+    (error: unknown) => error instanceof WorkerError && error.code,
+  )
+  expect(['duration', 'URL_REFUSED']).toContain(outcome)
+  expect(knocks).toEqual([])
 })
 
 test('peers inside of a network are not let in, but where the operator opened it', async () => {

@@ -69,7 +69,7 @@ test('the same job by two messages runs once', async () => {
 
 test.each([
   ['not JSON', 'make me a video', /NotJson/],
-  ['JSON, but no job', { hello: 'world' }, /InvalidRequest: hello: .*; kind: nothing is not allowed/],
+  ['JSON, but no job', { hello: 'world' }, /InvalidRequest: hello: .*; kind: must be given/],
   ['a job with a wrong field', { kind: 'container', spec: { priority: 'high' } }, /spec\.priority: "high"/],
   ['a notification without records', { Records: [] }, /NoRecords/],
   [

@@ -132,7 +132,8 @@ test('cancelled: Cancelled, and everything that was recorded is kept, finished, 
 
 test('Spot takes the task back: the next attempt goes on in the same playlist', async () => {
   const stream = await live()
-  await submit('spot', stream.url, { maxDuration: 24 })
+  // Long enough for the second attempt to begin in it, since gaps count.
+  await submit('spot', stream.url, { maxDuration: 40 })
   const before = await recorded('spot', 1)
   const task = await runningTask('spot')
   await operator.aws.control('POST', `/ecs/tasks/${task.taskId}/stop`, {

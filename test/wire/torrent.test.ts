@@ -79,9 +79,10 @@ const torrentOf = async (jobId: string) => {
   const keys = await keysBelow(`results/${jobId}/`)
   return parseTorrent(await output(keys.find((key) => key.endsWith('.torrent')) ?? ''))
 }
-const jobs = async (kind: string): Promise<{ jobId: string }[]> => {
+type Listed = { jobId: string; kind: string; spec: { input: { key: string } } }
+const jobs = async (kind: string): Promise<Listed[]> => {
   const answer = await fetch(`${operator.controller.url}/jobs?limit=1000`)
-  const { jobs: all } = (await answer.json()) as { jobs: { jobId: string; kind: string }[] }
+  const { jobs: all } = (await answer.json()) as { jobs: Listed[] }
   return all.filter((job) => job.kind === kind)
 }
 
@@ -169,9 +170,10 @@ describe('what a job has made', () => {
     // The message about it is behind all others by the time that another upload has become a job.
     const later = await put('torrent', 'public/later.bin', randomBytes(1000))
     await operator.phase(later, 'Succeeded', undefined, 60_000)
-    const all = (await jobs('torrent')).map(({ jobId }) => jobId)
-    const ofManifests = all.filter((jobId) => jobId.startsWith('torrent-manifest-'))
-    expect(new Set(ofManifests)).toEqual(new Set(torrentJobs))
+    const ofManifests = (await jobs('torrent')).filter(({ spec }) =>
+      spec.input.key.endsWith('/manifest.json'),
+    )
+    expect(new Set(ofManifests.map(({ jobId }) => jobId))).toEqual(new Set(torrentJobs))
     expect(torrentJobs).toHaveLength(2)
   })
 })

@@ -126,9 +126,13 @@ describe('the arguments of ffmpeg', () => {
       { r_frame_rate: '1/5', avg_frame_rate: '1/5' },
       '[0:V:0]fps=1/1:start_time=0,split=',
     ],
-    ['are too many', { r_frame_rate: '120/1', avg_frame_rate: '120/1' }, '[0:V:0]split='],
+    [
+      'are too many',
+      { r_frame_rate: '120/1', avg_frame_rate: '120/1' },
+      '[0:V:0]fps=120/2:start_time=0,split=',
+    ],
     ['come at equal distances', {}, '[0:V:0]split='],
-  ])('pictures that %s are repeated before the encoder only where needed', (_, video, begins) => {
+  ])('pictures that %s are repeated or left out before the encoder only where needed', (_, video, begins) => {
     const graph = valueAfter(argumentsFor(source(video)), '-filter_complex') ?? ''
     expect(graph.slice(0, begins.length)).toBe(begins)
   })

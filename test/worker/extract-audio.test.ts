@@ -50,6 +50,14 @@ const picture = [
 /** What is uploaded, by what ffmpeg has to be told, and how. */
 const recipes: Record<string, string[]> = {
   mp4: [...tone(2), ...picture, '-c:a', 'aac', '-f', 'mp4'],
+  'second track': [
+    ...[...tone(2), ...picture, '-map', '1:v', '-map', '0:a', '-map', '0:a', '-c:a', 'aac'],
+    ...['-filter:a:0', 'aselect=0', '-f', 'matroska'],
+  ],
+  'sound after 10 s': [
+    ...['-f', 'lavfi', '-i', 'color=size=160x90:rate=10:duration=12', '-itsoffset', '10', ...tone(2)],
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac', '-f', 'mpegts'],
+  ],
   'two tracks': [
     ...tone(2),
     ...tone(2, ':sample_rate=48000'),
@@ -71,6 +79,7 @@ const recipes: Record<string, string[]> = {
   'track without sound': [...tone(2), ...picture, '-c:a', 'aac', '-af', 'aselect=0', '-f', 'matroska'],
   'bare aac': [...tone(2), '-c:a', 'aac', '-f', 'adts'],
   'late sound': ['-itsoffset', '1', ...tone(1), ...picture, '-c:a', 'aac', '-f', 'mp4'],
+  'late sound of MPEG-TS': ['-itsoffset', '1', ...tone(1), ...picture, '-c:a', 'aac', '-f', 'mpegts'],
   mp3: [...tone(2), '-c:a', 'libmp3lame', '-f', 'mp3'],
   wav: [...tone(2), '-c:a', 'pcm_s16le', '-f', 'wav'],
   flac: [...tone(2), '-c:a', 'flac', '-f', 'flac'],
@@ -143,6 +152,7 @@ describe.each(everyTools)('with %s', (_, tools) => {
     ['transport stream', 'copied', 'm4a', 'aac'],
     ['bare aac', 'copied', 'm4a', 'aac'],
     ['two tracks', 'copied', 'm4a', 'aac'],
+    ['second track', 'copied', 'm4a', 'aac'],
     ['surround', 'converted', 'flac', 'flac'],
     ['192 kHz', 'converted', 'flac', 'flac'],
   ])('%s: %s into a temporary %s', async (recipe, way, format, codec) => {
@@ -162,8 +172,11 @@ describe.each(everyTools)('with %s', (_, tools) => {
     if (recipe === 'two tracks') expect(result.warnings[0]?.code).toBe('AUDIO_STREAMS_LEFT_OUT')
   })
 
-  test('sound that begins late is heard as late as it was', async () => {
-    const { result } = await extract('late.mp4', 'late sound', { tools })
+  test.each([
+    ['late.mp4', 'late sound'],
+    ['late.ts', 'late sound of MPEG-TS'],
+  ])('sound that begins late is heard as late as it was: %s', async (name, recipe) => {
+    const { result } = await extract(name, recipe, { tools })
     expect(result.way).toBe('converted')
     const path = join(folder, 'made')
     await look(result.media?.key ?? '')
@@ -174,6 +187,12 @@ describe.each(everyTools)('with %s', (_, tools) => {
     )
     expect(Number(/silence_end: ([\d.]+)/.exec(stderr)?.[1])).toBeCloseTo(1, 1)
   })
+})
+
+test('sound that begins after ffmpeg has stopped looking for it is heard all the same', async () => {
+  const { result } = await extract('very-late.ts', 'sound after 10 s')
+  expect(result).toMatchObject({ way: 'converted', warnings: [] })
+  expect(result.durationS).toBeCloseTo(12, 0)
 })
 
 describe('no audio', () => {

@@ -17,6 +17,7 @@ import { probe } from '../../worker/media/probe.ts'
 import { type ClipName, playlistOf } from '../support/clips.ts'
 import { type Handling, openHandling } from './handling.ts'
 import { allMediaTools, fastParams, look, openStudio } from './media.ts'
+import { countedClip, numbersIn } from './sharding.ts'
 
 // Everything that people upload and should not, or should and rarely do: one row each, with what becomes of it.
 
@@ -157,6 +158,16 @@ describe('what is unusual and becomes ordinary: even sizes, 4:2:0, constant rate
       'sound that begins a second late gets a second of silence',
       ({ audioRendition }) => expect(audioRendition?.durationS).toBeCloseTo(4, 1),
     ],
+    ...(['very-late-sound.ts', 'very-late-sound.mpg'] as const).map(
+      (name): [ClipName, string, (metadata: TranscodeMetadata, largest: Largest) => void] => [
+        name,
+        'sound that begins after ffmpeg has stopped looking for it is heard all the same',
+        ({ audioRendition, loudness }) => {
+          expect(audioRendition?.durationS).toBeCloseTo(12, 1)
+          expect(loudness?.integratedLufs).toBeGreaterThan(-30)
+        },
+      ],
+    ),
     [
       'late-video.mkv',
       'pictures that begin a second late stand still for it',
@@ -244,6 +255,24 @@ describe('what is unusual and becomes ordinary: even sizes, 4:2:0, constant rate
     expect(/AUDIO/.test(master)).toBe(metadata.audio !== null)
   })
 
+  test.each(
+    everyTools.flatMap(([version, tools]) => ['120', '240', '90'].map((rate) => ({ version, tools, rate }))),
+  )(
+    '$rate pictures a second: some are left out, and none comes late, with $version',
+    async ({ tools, rate }) => {
+      const clip = { name: `${rate}.mp4`, rate, seconds: 2, sound: null }
+      const path = await countedClip(studio.folder, studio.npm, clip)
+      const { metadata, folder } = await studio.transcode(path, {}, { tools })
+      const [largest] = metadata.renditions
+      if (largest === undefined) throw new Error('no renditions')
+      const numbers = await numbersIn(tools, join(folder, largest.playlist))
+      expect(numbers).toHaveLength(2 * largest.frameRate)
+      const lateS = numbers.map((number, frame) => frame / largest.frameRate - number / Number(rate))
+      for (const seconds of lateS)
+        expect(Math.abs(seconds)).toBeLessThanOrEqual(0.5 / largest.frameRate + 1e-6)
+    },
+  )
+
   test('smaller than every rung: one rendition, not scaled up', async () => {
     const { metadata } = await studio.transcodeClip('short.mp4', {
       renditions: [{ height: 720, maxBitrateKbps: 2000 }],
@@ -284,6 +313,38 @@ describe('what is done with a warning', () => {
       expect(metadata.warnings).toEqual([expect.objectContaining({ code: 'AUDIO_EMPTY' })])
       expect(metadata).toMatchObject({ audio: null, audioRendition: null, loudness: null })
       expect(metadata.streams.map(({ type }) => type)).toEqual(['video', 'empty audio'])
+    },
+  )
+
+  test.each<[ClipName, string[], string]>([
+    ['second-microphone.mkv', ['AUDIO_EMPTY'], 'empty audio'],
+    ['second-microphone.mov', ['AUDIO_EMPTY'], 'empty audio'],
+    ['second-microphone.ts', ['AUDIO_STREAMS_LEFT_OUT'], 'audio'],
+  ])('the first sound track with sound in it is heard: %s', async (name, codes, first) => {
+    const { metadata } = await studio.transcodeClip(name)
+    expect(metadata.warnings.map(({ code }) => code)).toEqual(codes)
+    expect(metadata.streams.map(({ type }) => type)).toEqual(['video', first, 'audio'])
+    expect(metadata.loudness?.integratedLufs).toBeGreaterThan(-30)
+    expect(metadata.audioRendition?.durationS).toBeCloseTo(2.05, 1)
+  })
+
+  test.each([
+    [
+      'first',
+      'sowt',
+      ['AUDIO_STREAMS_LEFT_OUT'],
+      'Only the first readable one of several audio streams was used.',
+    ],
+    ['second', 'mp4a', ['AUDIO_STREAMS_LEFT_OUT'], 'Only the first of several audio streams was used.'],
+  ])(
+    'a sound track of a format that nobody knows is not the one that is heard: the %s',
+    async (place, mark, codes, message) => {
+      const content = await readFile(await studio.clip('two-languages.mov'), 'latin1')
+      const path = join(studio.folder, `unknown-${place}.mov`)
+      await writeFile(path, content.replace(mark, 'zzzz'), 'latin1')
+      const { metadata } = await studio.transcode(path)
+      expect(metadata.warnings).toEqual(codes.map((code) => ({ code, message })))
+      expect(metadata.loudness?.integratedLufs).toBeGreaterThan(-30)
     },
   )
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createCipheriv } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer as createHttpsServer } from 'node:https'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -20,6 +20,7 @@ import { hlsOptions } from '../../worker/record/hls-options.ts'
 import { openSource } from '../../worker/record/source.ts'
 import { npmMediaTools } from '../support/clips.ts'
 import { both, openSite, openTrap, type Site, startEncoder } from '../support/streams.ts'
+import { until } from '../support/wait.ts'
 import { allMediaTools } from './media.ts'
 
 // What a stranger's URL can make a task connect to. Every trap counts whatever arrives at it, and has to stay at nothing.
@@ -475,13 +476,18 @@ describe('the proxy', () => {
         ...(ca === undefined ? {} : { ca }),
       }),
     )
-    const get = async (url: string, ...headers: string[]): Promise<{ status: number; body: string }> => {
+    const ask = async (url: string, ...headers: string[]) => {
       const lines = [`GET ${innerUrl(url)} HTTP/1.0`, 'Host: x', ...headers, '', '']
       const said = await raw(Number(new URL(proxy.url).port), lines.join('\r\n'))
       const [head = '', ...rest] = said.split('\r\n\r\n')
-      return { status: Number(head.split(' ')[1]), body: rest.join('\r\n\r\n') }
+      const location = /^location: (.*)$/im.exec(head)?.[1]
+      return { status: Number(head.split(' ')[1]), headers: { location }, body: rest.join('\r\n\r\n') }
     }
-    return { proxy, get }
+    const get = async (...asked: Parameters<typeof ask>): Promise<{ status: number; body: string }> => {
+      const { status, body } = await ask(...asked)
+      return { status, body }
+    }
+    return { proxy, ask, get }
   }
 
   test('opens no tunnels, and answers nothing but plain addresses', async () => {
@@ -606,6 +612,79 @@ describe('the proxy', () => {
         expect(await get(`${site.url}${path}`)).toEqual({ status: 200, body: text })
     },
   )
+
+  test('a source is left when its reader has gone, also before it answered, and that is no failure of it', async () => {
+    const gone: string[] = []
+    const site = later(
+      await openSite((request) => request.socket.once('close', () => gone.push(request.url ?? ''))),
+    )
+    const { proxy } = await openTo([site])
+    const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
+    socket.write(`GET ${site.url}/silent HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await until('the source to be asked', () => site.asked.length === 1)
+    socket.destroy()
+    await until('the source to be left', () => gone.length === 1, 5000)
+    expect(proxy.seen.failure).toBeUndefined()
+  })
+
+  test('a connection that was kept and is closed by the source at that moment costs nothing', async () => {
+    const sockets = new Map<Socket, number>()
+    const site = later(
+      await openSite((request, response) => {
+        const asked = (sockets.get(request.socket) ?? 0) + 1
+        sockets.set(request.socket, asked)
+        if (asked > 1) request.socket.destroy()
+        else response.end('part')
+      }),
+    )
+    const { proxy, get } = await openTo([site])
+    for (const path of ['/1.ts', '/2.ts', '/3.ts'])
+      expect(await get(`${site.url}${path}`)).toEqual({ status: 200, body: 'part' })
+    expect(proxy.seen.failure).toBeUndefined()
+    expect(site.asked.length).toBeGreaterThan(3)
+  })
+
+  describe('a live playlist that goes on with another init section', () => {
+    const head = '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n'
+    const before = `${head}#EXT-X-MAP:URI="a.mp4"\n#EXTINF:1,\na0.m4s\n`
+    const after = `${before}#EXT-X-MAP:URI="b.mp4"\n#EXTINF:1,\nb1.m4s\n`
+    /** What of it is passed on: names of segments, and whether it ends. */
+    const seenIn = (body: string) => body.match(/\w+\.m4s|ENDLIST/g)
+
+    test('ends there, also when each look is redirected to an address of its own', async () => {
+      let list = before
+      let token = 0
+      const site = later(
+        await openSite((request, response) => {
+          token += 1
+          if (request.url === '/live.m3u8') response.writeHead(302, { location: `/at?t=${token}` }).end()
+          else response.end(list)
+        }),
+      )
+      const { proxy, ask } = await openTo([site])
+      const follow = async () => {
+        const { location = '' } = (await ask(`${site.url}/live.m3u8`)).headers
+        return seenIn((await ask(location)).body)
+      }
+      expect(await follow()).toEqual(['a0.m4s'])
+      list = after
+      expect(await follow()).toEqual(['a0.m4s', 'ENDLIST'])
+      expect(proxy.seen.initChanged).toBe(true)
+    })
+
+    test('is gone on with there, also when it has its end by then', async () => {
+      let list = before
+      const site = later(await openSite((_request, response) => response.end(list)))
+      const { proxy, get } = await openTo([site])
+      const look = async () => seenIn((await get(`${site.url}/live.m3u8`)).body)
+      expect(await look()).toEqual(['a0.m4s'])
+      list = `${after}#EXT-X-ENDLIST\n`
+      expect(await look()).toEqual(['a0.m4s', 'ENDLIST'])
+      proxy.forget()
+      expect(await look()).toEqual(['b1.m4s', 'ENDLIST'])
+      expect(proxy.seen).toMatchObject({ initChanged: false, playlistEnded: true })
+    })
+  })
 
   test('titles that a radio puts into its sound unasked are taken out', async () => {
     const title = Buffer.from(`${String.fromCharCode(2)}${"StreamTitle='a';".padEnd(32, '\0')}`)

@@ -131,6 +131,11 @@ const segmentsAre = (job: string, count: number) =>
     async () => (await playlistOf(job)).split('#EXTINF').length > count,
     30_000,
   )
+/** Seconds that were recorded since the last gap. */
+const afterGapS = async (job: string): Promise<number> => {
+  const { segments } = await stateOf(job)
+  return totalsOf(segments.slice(segments.findLastIndex(({ start }) => start !== undefined))).recordedS
+}
 const expectDone = (end: Finished | WorkerError): Finished => {
   if (end instanceof WorkerError) throw end
   return end
@@ -270,7 +275,7 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
   })
 
   test('the end that a stream announces is a success, though it comes before maxDuration', async (context) => {
-    const live = later(context, await openLive(tools, { seconds: 12 }))
+    const live = later(context, await openLive(tools, { seconds: 20 }))
     const job = newJob()
     const finished = expectDone(await start(job, live.url, { maxDuration: 600 }, tools).end)
     expect(finished.result).toMatchObject({ end: 'ended' })
@@ -297,8 +302,11 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
   test('stopped otherwise: no end, and the next attempt goes on in the same playlist after a discontinuity', async (context) => {
     const live = later(context, await openLive(tools))
     const job = newJob()
-    const first = start(job, live.url, { maxDuration: 18 }, tools)
+    // A machine that is busy makes the encoder wait; that is no silence.
+    const params = { maxDuration: 18, stallTimeout: 20 }
+    const first = start(job, live.url, params, tools)
     await segmentsAre(job, 1)
+    const stoppedMs = Date.now()
     first.stopping.reason = 'AttemptTimeout'
     first.stop()
     expect(await first.end).toMatchObject({ code: 'INTERRUPTED', exitCode: 143 })
@@ -307,8 +315,9 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     expect(await recordingOf(job)).toMatchObject({ end: null, segments: before.segments.length })
 
     await sleep(2500)
-    const second = start(job, live.url, { maxDuration: 18 }, tools, 2)
+    const second = start(job, live.url, params, tools, 2)
     const finished = expectDone(await second.end)
+    const endedMs = Date.now()
     const after = await stateOf(job)
     expect(after.segments.slice(0, before.segments.length)).toEqual(before.segments)
     expect(new Set(after.segments.map(({ name }) => name)).size).toBe(after.segments.length)
@@ -316,12 +325,13 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     expect((await playlistOf(job)).split('#EXT-X-DISCONTINUITY')).toHaveLength(2)
     const { gaps } = await recordingOf(job)
     expect(gaps).toMatchObject([{ before: after.segments[before.segments.length]?.name }])
-    expect(gaps[0]?.lengthS).toBeLessThan(12)
+    // As long as nothing was recorded, but for the segment of the past that it begins again with.
+    expect(gaps[0]?.lengthS).toBeLessThan((endedMs - stoppedMs) / 1000 - (await afterGapS(job)) + 3)
     // What is missing counts as well: the recording does not last longer for it.
     const lastedS = Number(finished.result.durationS) + (gaps[0]?.lengthS ?? 0)
     expect(lastedS).toBeGreaterThan(16.5)
-    // But for what it takes to begin again.
-    expect(lastedS).toBeLessThan(22)
+    // But for what it takes to begin again, which no clock here may judge: 18 s of stream would be there otherwise.
+    expect(finished.result.durationS).toBeLessThan(17.5)
     await expectWhole(finished)
     expect(finished.files.filter(({ role }) => role === 'segment')).toHaveLength(after.segments.length)
     expect((await play(job, tools)).video?.packets).toBeGreaterThan(Number(finished.result.durationS) * 9)
@@ -348,16 +358,20 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
       const job = newJob()
       const attempt = start(job, radio.url, { maxDuration: 14 }, tools)
       await segmentsAre(job, 1)
+      const droppedMs = Date.now()
       radio.drop(status)
       await sleep(2000)
       radio.serve()
       const finished = expectDone(await attempt.end)
+      const endedMs = Date.now()
       expect(finished.result).toMatchObject({ end: 'maxDuration', gaps: 1 })
       const { gaps } = await recordingOf(job)
       const gapS = gaps[0]?.lengthS ?? 0
       expect(gapS).toBeGreaterThan(1)
       // It counts as time of the recording, however long the way back takes; what ffmpeg needs to open the source comes on top.
-      expect(Math.abs(gapS + Number(finished.result.durationS) - 14)).toBeLessThan(3)
+      expect(gapS + Number(finished.result.durationS)).toBeGreaterThan(11)
+      expect(finished.result.durationS).toBeLessThan(13)
+      expect(gapS).toBeLessThan((endedMs - droppedMs) / 1000 - (await afterGapS(job)) + 2)
       expect((await play(job, tools)).audio?.codec).toBe('mp3')
     },
   )
@@ -382,7 +396,8 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
   test('RTMP, by its name, through a port of ours', async (context) => {
     const studio = later(context, await openStudioLine(tools))
     const job = newJob()
-    const params = { maxDuration: 6, giveUpAfter: 20 }
+    // An encoder of a busy machine takes its time until it serves.
+    const params = { maxDuration: 6, stallTimeout: 20, giveUpAfter: 30 }
     const finished = expectDone(await start(job, studio.url, params, tools).end)
     expect(finished.result).toMatchObject({ end: 'maxDuration' })
     const { video, audio } = await play(job, tools)
@@ -434,7 +449,7 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
 
   test('a file that is interrupted again and again comes whole', async (context) => {
     const path = await make(tools, 'file.mp4', 20, ['-g', '50', '-bf', '2'])
-    const site = later(context, await openSite(slowly(() => path, 90_000)))
+    const site = later(context, await openSite(slowly(() => path, 60_000)))
     const job = newJob()
     let attempts = 0
     let end: Finished | WorkerError
@@ -465,10 +480,13 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     let now = sound
     const site = later(context, await openSite(slowly(() => now, 40_000, false)))
     const job = newJob()
-    const attempt = start(job, `${site.url}/live.ts`, { maxDuration: 12, giveUpAfter: 12 }, tools)
+    const attempt = start(job, `${site.url}/live.ts`, { maxDuration: 600, giveUpAfter: 30 }, tools)
     await segmentsAre(job, 1)
     now = all
-    expect(expectDone(await attempt.end).result).toMatchObject({ end: 'maxDuration' })
+    await until('it to be gone on with', async () => (await playlistOf(job)).includes('#gap '), 40_000)
+    attempt.stopping.reason = 'Cancel'
+    attempt.stop()
+    expect(expectDone(await attempt.end).result).toMatchObject({ end: 'cancelled' })
     const { segments } = await stateOf(job)
     const { content } = await handling.workshop.output(`results/${job}/${segments.at(-1)?.name}`)
     const file = join(folder, `${job}-last.ts`)
@@ -476,77 +494,144 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     expect(look(tools, file, 'stream=codec_name')).toMatch(/h264/)
   })
 
-  test('a live stream that changes its init section goes on after it, as a player can show it', async (context) => {
-    const shows = mkdtempSync(join(folder, 'shows-'))
-    const pieces = { a: 'size=160x90', b: 'size=320x180' } as const
-    for (const [name, size] of Object.entries(pieces))
-      await execute(
-        tools.ffmpeg.path,
-        [
-          ...['-nostdin', '-v', 'error', '-f', 'lavfi', '-i', `testsrc2=${size}:rate=10:duration=8`],
-          ...[
-            ...encoded.video,
-            '-f',
-            'hls',
-            '-hls_time',
-            '1',
-            '-hls_list_size',
-            '0',
-            '-hls_segment_type',
-            'fmp4',
+  test.for([
+    ['', false],
+    [', though it is away for a moment then', true],
+  ] as const)(
+    'a live stream that changes its init section goes on after it, as a player can show it%s',
+    async ([, away], context) => {
+      const shows = mkdtempSync(join(folder, 'shows-'))
+      const pieces = { a: 'size=160x90', b: 'size=320x180' } as const
+      for (const [name, size] of Object.entries(pieces))
+        await execute(
+          tools.ffmpeg.path,
+          [
+            ...['-nostdin', '-v', 'error', '-f', 'lavfi', '-i', `testsrc2=${size}:rate=10:duration=8`],
+            ...[
+              ...encoded.video,
+              '-f',
+              'hls',
+              '-hls_time',
+              '1',
+              '-hls_list_size',
+              '0',
+              '-hls_segment_type',
+              'fmp4',
+            ],
+            ...[
+              '-hls_fmp4_init_filename',
+              `${name}.mp4`,
+              '-hls_segment_filename',
+              join(shows, `${name}%d.m4s`),
+            ],
+            join(shows, `${name}.m3u8`),
           ],
-          ...[
-            '-hls_fmp4_init_filename',
-            `${name}.mp4`,
-            '-hls_segment_filename',
-            join(shows, `${name}%d.m4s`),
-          ],
-          join(shows, `${name}.m3u8`),
-        ],
-        { env: tools.env },
+          { env: tools.env },
+        )
+      const parts = (['a', 'b'] as const).flatMap((name) =>
+        Array.from({ length: 8 }, (_, index) => ({ name, index })),
       )
-    const parts = (['a', 'b'] as const).flatMap((name) =>
-      Array.from({ length: 8 }, (_, index) => ({ name, index })),
-    )
-    const beganMs = Date.now()
+      const beganMs = Date.now()
+      let secondMs = Number.POSITIVE_INFINITY
+      let hasChanged = false
+      let refusals = away ? 1 : 0
+      const site = later(
+        context,
+        await openSite((request, response) => {
+          const file = (request.url ?? '').slice(1)
+          if (file !== 'live.m3u8') return void response.end(readFileSync(join(shows, file)))
+          // A second show that begins once something of the first is recorded, and stays in the window, however slow this machine is.
+          const shown = Math.min(8, 4 + Math.floor((Date.now() - beganMs) / 1000))
+          const to = Math.min(parts.length, shown + Math.max(0, Math.floor((Date.now() - secondMs) / 1000)))
+          const from = Math.max(0, to - 8)
+          if (hasChanged && refusals > 0) {
+            refusals -= 1
+            return void response.writeHead(503).end()
+          }
+          hasChanged = to > 8
+          const lines = parts
+            .slice(from, to)
+            .flatMap(({ name, index }, at) => [
+              ...(index === 0 ? ['#EXT-X-DISCONTINUITY'] : []),
+              ...(index === 0 || at === 0 ? [`#EXT-X-MAP:URI="${name}.mp4"`] : []),
+              ...['#EXTINF:1,', `${name}${index}.m4s`],
+            ])
+          const head = [
+            '#EXTM3U',
+            '#EXT-X-VERSION:7',
+            '#EXT-X-TARGETDURATION:1',
+            `#EXT-X-MEDIA-SEQUENCE:${from}`,
+          ]
+          response.end([...head, ...lines, ...(to === parts.length ? ['#EXT-X-ENDLIST'] : []), ''].join('\n'))
+        }),
+      )
+      const job = newJob()
+      const attempt = start(job, `${site.url}/live.m3u8`, { maxDuration: 600 }, tools)
+      await segmentsAre(job, 1)
+      secondMs = Date.now()
+      const finished = expectDone(await attempt.end)
+      expect(refusals).toBe(0)
+      expect(finished.result).toMatchObject({ end: 'ended', gaps: 1 })
+      const shown: { width: number; pictures: number }[] = []
+      for (const { name } of (await stateOf(job)).segments) {
+        const file = join(folder, `${job}-${name.replace('/', '-')}`)
+        writeFileSync(file, (await handling.workshop.output(`results/${job}/${name}`)).content)
+        const width = Number(/\d+/.exec(look(tools, file, 'stream=width'))?.[0])
+        shown.push({ width, pictures: (await picturesOf(tools, file)).length })
+      }
+      expect(new Set(shown.map(({ width }) => width))).toEqual(new Set([160, 320]))
+      expect(shown).toEqual(shown.toSorted((a, b) => a.width - b.width))
+      // Of the second show nothing is missing.
+      const second = shown.filter(({ width }) => width === 320)
+      expect(second.reduce((total, { pictures }) => total + pictures, 0)).toBe(80)
+    },
+  )
+
+  test('a source that stays away until maxDuration has passed is whole then: gaps count', async (context) => {
+    const radio = later(context, await openRadio(tools))
+    const job = newJob()
+    const attempt = start(job, radio.url, { maxDuration: 8, giveUpAfter: 600 }, tools)
+    await segmentsAre(job, 1)
+    radio.drop(503)
+    expect(expectDone(await attempt.end).result).toMatchObject({ end: 'maxDuration', gaps: 0 })
+    expect(await playlistOf(job)).toMatch(/#end maxDuration\n#EXT-X-ENDLIST\n$/)
+  })
+
+  test('a slow file whose key frames are far apart is taken up again: the way there is no silence', async (context) => {
+    const path = await make(tools, 'far.mp4', 24, ['-g', '240', '-movflags', '+faststart'])
+    const content = readFileSync(path)
+    const half = Math.floor(content.length * 0.45)
+    const pace: { isSlow: boolean } = { isSlow: false }
     const site = later(
       context,
       await openSite((request, response) => {
-        const file = (request.url ?? '').slice(1)
-        if (file !== 'live.m3u8') return void response.end(readFileSync(join(shows, file)))
-        const to = Math.min(parts.length, 4 + Math.floor((Date.now() - beganMs) / 1000))
-        const from = to - 4
-        const lines = parts
-          .slice(from, to)
-          .flatMap(({ name, index }, at) => [
-            ...(index === 0 ? ['#EXT-X-DISCONTINUITY'] : []),
-            ...(index === 0 || at === 0 ? [`#EXT-X-MAP:URI="${name}.mp4"`] : []),
-            ...['#EXTINF:1,', `${name}${index}.m4s`],
-          ])
-        const head = [
-          '#EXTM3U',
-          '#EXT-X-VERSION:7',
-          '#EXT-X-TARGETDURATION:1',
-          `#EXT-X-MEDIA-SEQUENCE:${from}`,
-        ]
-        response.end([...head, ...lines, ...(to === parts.length ? ['#EXT-X-ENDLIST'] : []), ''].join('\n'))
+        const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+        response.writeHead(206, {
+          ...{ 'accept-ranges': 'bytes', 'content-length': content.length - from },
+          'content-range': `bytes ${from}-${content.length - 1}/${content.length}`,
+        })
+        if (!pace.isSlow) return void response.write(content.subarray(from, half))
+        // What lies before the place takes more than twice as long as a source may be silent; the rest comes at once.
+        let at = from
+        const timer = setInterval(() => {
+          const to = at < half ? at + half / 110 : content.length
+          response.write(content.subarray(at, to))
+          at = to
+          if (at < content.length && !response.destroyed) return
+          clearInterval(timer)
+          response.end()
+        }, 100)
       }),
     )
     const job = newJob()
-    const finished = expectDone(await start(job, `${site.url}/live.m3u8`, { maxDuration: 60 }, tools).end)
-    expect(finished.result).toMatchObject({ end: 'ended', gaps: 1 })
-    const shown: { width: number; pictures: number }[] = []
-    for (const { name } of (await stateOf(job)).segments) {
-      const file = join(folder, `${job}-${name.replace('/', '-')}`)
-      writeFileSync(file, (await handling.workshop.output(`results/${job}/${name}`)).content)
-      const width = Number(/\d+/.exec(look(tools, file, 'stream=width'))?.[0])
-      shown.push({ width, pictures: (await picturesOf(tools, file)).length })
-    }
-    expect(new Set(shown.map(({ width }) => width))).toEqual(new Set([160, 320]))
-    expect(shown).toEqual(shown.toSorted((a, b) => a.width - b.width))
-    // Of the second show nothing is missing.
-    const second = shown.filter(({ width }) => width === 320)
-    expect(second.reduce((total, { pictures }) => total + pictures, 0)).toBe(80)
+    const first = start(job, `${site.url}/far.mp4`, {}, tools)
+    await until('it to be recorded', () => first.told.length > 0)
+    first.stop()
+    expect(await first.end).toMatchObject({ code: 'INTERRUPTED' })
+    expect((await stateOf(job)).position).toBeGreaterThan(5)
+    pace.isSlow = true
+    const finished = expectDone(await start(job, `${site.url}/far.mp4`, {}, tools, 2).end)
+    expect(finished.result).toMatchObject({ end: 'ended' })
   })
 
   test('maxBytes holds a stream that has one key frame only', async (context) => {
@@ -560,7 +645,7 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
       '-bufsize',
       '1M',
     ])
-    const site = later(context, await openSite(slowly(() => path, 500_000, false)))
+    const site = later(context, await openSite(slowly(() => path, 250_000, false)))
     const params = { maxBytes: 1024 ** 2, maxDuration: 60 }
     const { result } = expectDone(await start(newJob(), `${site.url}/live.ts`, params, tools).end)
     expect(result).toMatchObject({ end: 'maxBytes', segments: 1 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { recordParamsSchema } from '../../schemas/kinds/record.ts'
 import { WorkerError } from '../../worker/errors.ts'
+import type { MediaTools } from '../../worker/ffmpeg.ts'
 import { oneInit } from '../../worker/net/one-init.ts'
 import { parseSegmentList, probeArguments, recordArguments } from '../../worker/record/command.ts'
 import { howItEnded, type RunFacts, type SourceEnd, whatNext } from '../../worker/record/ending.ts'
@@ -16,6 +17,7 @@ import {
 } from '../../worker/record/playlist.ts'
 import { hasNoMore, isAtEnd, positionIn, seekFor } from '../../worker/record/position.ts'
 import { openPublisher } from '../../worker/record/publisher.ts'
+import { runRecorder } from '../../worker/record/run.ts'
 import { appOf } from '../../worker/record/source.ts'
 import { planStreams } from '../../worker/record/streams.ts'
 
@@ -410,6 +412,29 @@ describe('the playlist', () => {
   })
 })
 
+test('a program that cannot be started is an error of its run, and of nothing else', async () => {
+  const { signal } = new AbortController()
+  const nothing = async () => undefined
+  const [ffmpeg, ffprobe] = ['/nonexistent/ffmpeg', '/nonexistent/ffprobe'].map((path) => ({
+    path,
+    version: '0',
+  })) as [MediaTools['ffmpeg'], MediaTools['ffprobe']]
+  const ports = { cut: nothing, onSegment: nothing, onOpen: nothing, onMedia: nothing }
+  const tools: MediaTools = { ffmpeg, ffprobe, toneMaps: false, env: {} }
+  // An error that nobody waits for would end the worker, and this file.
+  await expect(
+    runRecorder([], {
+      ...ports,
+      tools,
+      env: {},
+      folder: '/nonexistent',
+      stop: signal,
+      signal,
+      stallMs: 5000,
+    }),
+  ).rejects.toThrow(/ENOENT/)
+})
+
 describe('one init section a run', () => {
   const part = (name: string) => `#EXTINF:1,\n${name}.m4s\n`
   const map = (name: string) => `#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="${name}"\n`
@@ -442,6 +467,21 @@ describe('one init section a run', () => {
     expect(rest).toEqual({ init: { map: 'b ', sequence: 10 }, isOther: false })
     expect(text).toContain('#EXT-X-MEDIA-SEQUENCE:10\n')
     expect(text.split('\n').filter((line) => line.endsWith('.m4s'))).toEqual(['b10.m4s'])
+  })
+
+  test('two of them that begin alike, up to a comma, are two', () => {
+    const alike = (name: string) => `/show_,300,500,.csmil/${name}.mp4`
+    const known = oneInit(list(7, `${map(alike('a'))}${part('a7')}`), undefined).init
+    const changed = list(7, `${map(alike('a'))}${part('a7')}${map(alike('b'))}${part('b8')}`)
+    expect(oneInit(changed, known)).toMatchObject({ isOther: true, text: expect.not.stringContaining('b8') })
+  })
+
+  test('a list that is whole by now, and was live, begins with the last of them like any live one', () => {
+    const { text, ...rest } = oneInit(`${both}#EXT-X-ENDLIST\n`, undefined, true)
+    expect(rest).toEqual({ init: { map: 'b ', sequence: 10 }, isOther: false })
+    expect(text).toContain('#EXT-X-MEDIA-SEQUENCE:10\n')
+    expect(text).toMatch(/\n#EXTINF:1,\nb10\.m4s\n#EXT-X-ENDLIST\n$/)
+    expect(text).not.toContain('a9.m4s')
   })
 
   test('a list that is whole is left as it is; one that counts anew is begun anew', () => {

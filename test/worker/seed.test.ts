@@ -7,6 +7,7 @@ import type { PrivateSource } from '../../schemas/public-address.ts'
 import { seed } from '../../worker/kinds/seed.ts'
 import { torrent } from '../../worker/kinds/torrent.ts'
 import { openGuard } from '../../worker/net/guard.ts'
+import { bencode } from '../../worker/torrent/bencode.ts'
 import { checkWebSeeds } from '../../worker/torrent/check-web-seeds.ts'
 import { encodeTorrent } from '../../worker/torrent/metainfo.ts'
 import { placesOf } from '../../worker/torrent/places.ts'
@@ -238,7 +239,10 @@ describe('a tracker', () => {
     'udp://t.example:6969',
     'udp://93.184.215.14:1',
   ])('that is public may be asked: %s', async (tracker) => {
-    expect(await checkTrackers([tracker], publicly)).toEqual([])
+    expect(await checkTrackers([[tracker]], publicly)).toEqual({
+      tiers: [[new URL(tracker).href]],
+      warnings: [],
+    })
   })
 
   test.each([
@@ -254,18 +258,21 @@ describe('a tracker', () => {
     'http://metadata.internal/announce',
     'udp://0x7f000001:80',
   ])('inside of a network ends the job: %s', async (tracker) => {
-    await expect(checkTrackers(['https://t.example', tracker], publicly)).rejects.toMatchObject({
+    await expect(checkTrackers([['https://t.example'], [tracker]], publicly)).rejects.toMatchObject({
       code: 'URL_REFUSED',
     })
   })
 
   test('whose name means an address inside ends the job, also if it is one of several', async () => {
     const check = { privateSources: [], resolve: resolve(['93.184.215.14', '10.0.0.1']) }
-    await expect(checkTrackers(['http://t.example'], check)).rejects.toMatchObject({ code: 'URL_REFUSED' })
+    await expect(checkTrackers([['http://t.example']], check)).rejects.toMatchObject({ code: 'URL_REFUSED' })
   })
 
   test('inside of a network that the operator opened may be asked', async () => {
-    expect(await checkTrackers(['http://127.0.0.1:99/a'], { privateSources: [loopback] })).toEqual([])
+    expect(await checkTrackers([['http://127.0.0.1:99/a']], { privateSources: [loopback] })).toEqual({
+      tiers: [['http://127.0.0.1:99/a']],
+      warnings: [],
+    })
   })
 
   test.each([
@@ -273,14 +280,40 @@ describe('a tracker', () => {
     ['that is no address', 'nonsense', publicly],
     ['whose name nobody knows', 'http://t.example', { privateSources: [], resolve: resolve([]) }],
   ])('%s is a warning', async (_says, tracker, check) => {
-    expect(await checkTrackers([tracker], check)).toEqual([
-      expect.objectContaining({ code: 'TrackerUnusable' }),
-    ])
+    const { warnings } = await checkTrackers([[tracker]], check)
+    expect(warnings).toEqual([expect.objectContaining({ code: 'TrackerUnusable' })])
   })
 
   test('is not named with the password that stands in its address', async () => {
-    const [warning] = await checkTrackers(['wss://t.example/secret-passkey/announce'], publicly)
-    expect(warning?.message).not.toContain('secret')
+    const { warnings } = await checkTrackers([['wss://t.example/secret-passkey/announce']], publicly)
+    expect(warnings[0]?.message).not.toContain('secret')
+  })
+
+  test.each<[string, string[][], string[][]]>([
+    [
+      'in its tier',
+      [['http://a.example/1', 'udp://b.example:1/x?y=z'], ['https://c.example/']],
+      [['http://a.example/1', 'udp://b.example:1/x?y=z'], ['https://c.example/']],
+    ],
+    [
+      'but not of one that it does not speak with',
+      [['wss://a.example', 'http://b.example/'], ['wss://c.example']],
+      [['http://b.example/']],
+    ],
+    ['but not of one that a zero byte would make another', [['udp://10.0.0.5\0.t.example']], []],
+    [
+      'without what it would take for the host',
+      [['udp://10.0.0.5:1@t.example:2/a']],
+      [['udp://t.example:2/a']],
+    ],
+    ['without what is not seen', [[' udp://t.exa\tmple:2/a\n']], [['udp://t.example:2/a']]],
+  ])('is told to the client as it was judged, %s', async (_says, trackers, tiers) => {
+    expect((await checkTrackers(trackers, publicly)).tiers).toEqual(tiers)
+  })
+
+  test('that nobody knows yet is told to the client all the same', async () => {
+    const check = { privateSources: [], resolve: resolve([]) }
+    expect((await checkTrackers([['http://t.example/a']], check)).tiers).toEqual([['http://t.example/a']])
   })
 })
 
@@ -397,6 +430,28 @@ describe('a seed job', () => {
   test('with a tracker inside of the network is refused, and nothing was brought', async () => {
     const { key } = await made('g.bin', { trackers: ['http://169.254.170.2/announce'] })
     await expect(seeded(key)).rejects.toMatchObject({ code: 'URL_REFUSED', exitCode: 77 })
+  })
+
+  test('needs no room for padding, which is never written', async () => {
+    const [content, padding, pieceLength] = [randomBytes(1000), 1024 ** 4, 16 * 1024 ** 2]
+    await handling.workshop.upload('padded/a', content)
+    await handling.workshop.upload(
+      'padded/x.torrent',
+      bencode({
+        info: {
+          ...{ name: 'padded', 'piece length': pieceLength, pieces: Buffer.alloc(20 * (2 ** 16 + 1)) },
+          files: [
+            { length: content.length, path: ['a'] },
+            { length: padding, path: ['.pad', String(padding)], attr: 'p' },
+          ],
+        },
+      }),
+    )
+    const data = { bucket: handling.uploads, key: 'padded/manifest.json' }
+    // It comes as far as the program, which is not there.
+    await expect(seeded('padded/x.torrent', { data }, handling.uploads)).rejects.toMatchObject({
+      code: 'TORRENT_CLIENT_MISSING',
+    })
   })
 
   test('of more than the disk holds names what to ask for', async () => {

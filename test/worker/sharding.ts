@@ -28,6 +28,7 @@ export type Counted = {
   name: string
   more?: string[]
   sound?: string[] | null
+  warnings?: number
   /** The file asks players to turn its pictures. */
   isTurned?: boolean
 }

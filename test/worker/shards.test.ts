@@ -329,7 +329,7 @@ describe('what ffmpeg is told', () => {
 
   test('the sound: as in one run, with the pictures read along, so that both count from the same time', () => {
     expect(soundArguments(plan(), { input, output: '/scratch/sound.mp4' }).join(' ')).toContain(
-      `-guard -i http://127.0.0.1:1/x -map 0:a:0 ${audioArguments(plan()).join(' ')} -map_metadata -1 -map_chapters -1 -t 28 -movie_timescale 48000 -f mp4 file:/scratch/sound.mp4 -map 0:V:0 -c:v copy -t 28 -f null -`,
+      `-guard -i http://127.0.0.1:1/x -map 0:1 ${audioArguments(plan()).join(' ')} -map_metadata -1 -map_chapters -1 -t 28 -movie_timescale 48000 -f mp4 file:/scratch/sound.mp4 -map 0:V:0 -c:v copy -t 28 -f null -`,
     )
   })
 

@@ -3,8 +3,14 @@ import createTorrent from 'create-torrent'
 import parseTorrent from 'parse-torrent'
 import { describe, expect, test } from 'vitest'
 import { torrentParamsSchema } from '../../schemas/kinds/torrent.ts'
-import { bdecode, bencode } from '../../worker/torrent/bencode.ts'
-import { encodeTorrent, type Metainfo, magnetOf, readTorrent } from '../../worker/torrent/metainfo.ts'
+import { type Bencodable, bdecode, bencode } from '../../worker/torrent/bencode.ts'
+import {
+  encodeTorrent,
+  type Metainfo,
+  magnetOf,
+  readTorrent,
+  withTrackers,
+} from '../../worker/torrent/metainfo.ts'
 import { hashPieces, pieceLengthFor } from '../../worker/torrent/pieces.ts'
 import { webSeedOf } from '../../worker/torrent/web-seeds.ts'
 
@@ -285,6 +291,26 @@ describe('reading what a stranger has made', () => {
       { path: ['.pad', 'b'], bytes: 4 },
       { path: ['.pad', '5'], bytes: 5, isPadding: true },
     ])
+  })
+
+  test('folders lie as deep as they may in a torrent that is of version 2 as well, where each is a dictionary', () => {
+    const path = Array.from({ length: 25 }, (_, index) => `folder ${index}`)
+    const tree = path.reduceRight<Bencodable>((inner, name) => ({ [name]: inner }), { '': { length: 5 } })
+    const both = file({ 'meta version': 2, 'file tree': tree, files: [{ length: 5, path }] })
+    expect(readTorrent(both).files).toEqual([{ path, bytes: 5 }])
+  })
+
+  test.each([
+    ['these trackers', [['udp://a:1', 'http://b/'], ['https://c/']]],
+    ['none', []],
+  ])('a client is told of %s and of nothing else that stands beside the info', (_says, tiers) => {
+    const made = bencode({
+      ...{ announce: 'http://x/', 'announce-list': [['http://y/']], nodes: [['10.0.0.5', 1]] },
+      ...{ 'url-list': 'http://z/', info: { ...info, source: 'club' } },
+    })
+    const told = withTrackers(made, tiers)
+    expect(readTorrent(told)).toEqual({ ...readTorrent(made), trackers: tiers, webSeeds: [] })
+    expect(Object.keys(bdecode(told).value)).toEqual([...(tiers.length > 0 ? ['announce-list'] : []), 'info'])
   })
 
   test('the infohash is of the bytes as they stand there, also of what we do not know', () => {

@@ -78,7 +78,7 @@ const shardBytes = (plan: Plan, durationS: number): number =>
   outputBytes({
     rungs: plan.rungs,
     params: { ...plan.params, mp4: 'none' },
-    audio: false,
+    audio: undefined,
     promised: { ...plan.promised, wholeS: durationS },
   })
 

@@ -38,7 +38,7 @@ const encode = async (
   const { scratch, signal, nowMs } = work
   const source = requireSource(probed, inputLimits)
   const plan = planTranscode(source, params, tools.toneMaps)
-  if (!plan.audio) throw new WorkerError('NO_AUDIO_STREAM')
+  if (plan.audio === undefined) throw new WorkerError('NO_AUDIO_STREAM')
   requireDisk((params.audioBitrateKbps * 1000 * source.durationS * 1.2) / 8, await freeBytesAt(scratch), 0)
   const { damage } = await runFfmpeg(soundArguments(plan, { input: served, output }), {
     tools,

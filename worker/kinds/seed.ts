@@ -5,7 +5,7 @@ import { type SeedParams, seedParamsSchema } from '../../schemas/kinds/seed.ts'
 import type { Warning } from '../../schemas/object-address.ts'
 import { WorkerError } from '../errors.ts'
 import { withDaemon } from '../torrent/daemon.ts'
-import { bytesOf, type ReadTorrent, readTorrent } from '../torrent/metainfo.ts'
+import { bytesOf, type ReadTorrent, readTorrent, withTrackers } from '../torrent/metainfo.ts'
 import { moveToPlaces, placesOf } from '../torrent/places.ts'
 import { fetchData, findData, requireRoom } from '../torrent/seed-data.ts'
 import {
@@ -35,7 +35,7 @@ export const seed: KindHandler = async (work) => {
   const params = parseParams(seedParamsSchema, work.settings.params)
   tell({ stage: 'look', percent: 0 })
   const { torrent, bytes } = await fetchTorrent(work)
-  const warnings = await checkTrackers(torrent.trackers.flat(), {
+  const { tiers, warnings } = await checkTrackers(torrent.trackers, {
     privateSources: environment.PRIVATE_SOURCES,
   })
   await requireRoom(work, torrent)
@@ -59,7 +59,8 @@ export const seed: KindHandler = async (work) => {
       nowMs: work.nowMs,
     }
     return await withDaemon(options, signal, async ({ rpc, peerPort }, ended) => {
-      const seeder = await addTorrent(rpc, bytes, ended)
+      // Of a tracker that we have not judged it must not hear, however it would have come to find it.
+      const seeder = await addTorrent(rpc, withTrackers(bytes, tiers), ended)
       const places = placesOf(torrent.files, await seeder.names())
       await moveToPlaces(places, { from: brought, to: dataFolder })
       tell({ stage: 'verify', percent: 10 })

@@ -76,7 +76,7 @@ export const stitch: KindHandler = async (work) => {
 
 /** All that was planned by frame numbers would be wrong. */
 const requirePlan = ({ rate, audio }: Plan, { rate: planned, sound }: StitchParams): void => {
-  if (rate.num !== planned.num || rate.den !== planned.den || audio !== (sound !== null))
+  if (rate.num !== planned.num || rate.den !== planned.den || (audio === undefined) !== (sound === null))
     throw new WorkerError('RECORD_INVALID', 'settings.params is about another input')
 }
 
@@ -147,7 +147,7 @@ const inspectAll = async (
         `shard ${index + 1} of ${shards.length} was encoded by another ffmpeg than the first one. Retry the job`,
       )
   }
-  if (!plan.audio) return null
+  if (plan.audio === undefined) return null
   const path = join(pieces, soundName)
   const [sound] = await inspectPiece(path, false, { tools, signal })
   if (sound?.codec !== 'aac') throw new WorkerError('PIECES_INVALID', 'the sound is not AAC')

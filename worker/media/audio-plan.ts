@@ -1,6 +1,7 @@
 import type { mediaFormats } from '../../schemas/kinds/extract-audio.ts'
 import { WorkerError } from '../errors.ts'
 import { nothingElse, runArguments } from './arguments.ts'
+import { farLook } from './limits.ts'
 import type { AudioStream, Probe } from './probe.ts'
 
 export type MediaFormat = (typeof mediaFormats)[number]
@@ -10,10 +11,13 @@ export type AudioPlan =
   /** The input goes straight in. */
   | { way: 'as-is'; format: MediaFormat }
   /** Its audio in a file of its own, untouched. */
-  | { way: 'copied'; format: 'm4a' | 'mp3' | 'ogg' | 'flac' }
+  | { way: 'copied'; format: 'm4a' | 'mp3' | 'ogg' | 'flac'; later?: LaterSound }
   /** FLAC, 16 kHz, mono. */
-  | { way: 'converted'; format: 'flac' }
+  | { way: 'converted'; format: 'flac'; later?: LaterSound; afterPictures?: true }
   | { way: 'none' }
+
+/** Sound that ffmpeg would not take, or not find, by itself. */
+type LaterSound = { index: number; isFar: boolean }
 
 /** What Transcribe takes (its quotas page); beyond it the input is refused, or its audio made smaller. */
 export const transcribeLimits = {
@@ -28,7 +32,10 @@ export const transcribeLimits = {
 /** Sound that begins later would be heard too early by whoever takes it out of its file: it gets silence before it. */
 const latestStartS = 0.2
 
-export type AudioSource = Pick<Probe, 'container' | 'bytes' | 'durationS' | 'streams'> & {
+export type AudioSource = Pick<
+  Probe,
+  'container' | 'bytes' | 'durationS' | 'streams' | 'laterAudio' | 'isFar'
+> & {
   audio: AudioStream | undefined
   /** The first bytes: containers that ffprobe calls by one name are told apart by them. */
   head: Buffer
@@ -39,19 +46,24 @@ export type AudioSource = Pick<Probe, 'container' | 'bytes' | 'durationS' | 'str
  * @throws WorkerError INPUT_UNREADABLE, INPUT_TOO_LARGE, AUDIO_TOO_SHORT
  */
 export const planAudio = (source: AudioSource): AudioPlan => {
-  const { audio, streams, bytes } = source
+  const { streams, bytes, laterAudio, isFar = false } = source
+  const audio = source.audio ?? laterAudio
   if (!streams.some(({ type }) => type === 'audio')) return { way: 'none' }
   if (audio === undefined)
     throw new WorkerError('INPUT_UNREADABLE', 'its audio is of a format that ffmpeg does not know')
-  const durationS = requireDuration(source)
-  if (!fitsAsAudio(audio) || audio.startS > latestStartS) return { way: 'converted', format: 'flac' }
+  const durationS = requireDuration({ ...source, audio })
+  const later = source.audio === undefined ? { later: { index: audio.index, isFar } } : {}
+  if (audio.startS > latestStartS && streams.some(({ type }) => type === 'video'))
+    return { way: 'converted', format: 'flac', ...later, afterPictures: true }
+  if (!fitsAsAudio(audio) || audio.startS > latestStartS)
+    return { way: 'converted', format: 'flac', ...later }
   const format = asIsFormat(source, audio)
-  const isAlone = streams.filter(({ type }) => type === 'audio').length === 1
+  const isAlone = audio !== laterAudio && streams.filter(({ type }) => type === 'audio').length === 1
   if (format !== undefined && isAlone && bytes <= transcribeLimits.bytes) return { way: 'as-is', format }
   const copied = copyFormats[audio.codec]
   return copied !== undefined && fitsWhenCopied(audio, durationS)
-    ? { way: 'copied', format: copied }
-    : { way: 'converted', format: 'flac' }
+    ? { way: 'copied', format: copied, ...later }
+    : { way: 'converted', format: 'flac', ...later }
 }
 
 const requireDuration = ({ audio, durationS }: AudioSource): number => {
@@ -142,8 +154,16 @@ export const audioArguments = (
 ): string[] => [
   ...runArguments(audioCpuLimitS(durationS)),
   ...input.guard,
+  ...(plan.later?.isFar === true ? farLook : []),
   ...['-i', input.url],
-  ...['-map', '0:a:0', '-vn', '-sn', '-dn', ...nothingElse],
+  ...[
+    '-map',
+    plan.later === undefined ? '0:a:0' : `0:${plan.later.index}`,
+    '-vn',
+    '-sn',
+    '-dn',
+    ...nothingElse,
+  ],
   ...(plan.way === 'copied'
     ? ['-c:a', 'copy']
     : [
@@ -155,6 +175,10 @@ export const audioArguments = (
   // A jump in the time stamps would otherwise be filled with silence for days. What was probed may be an estimate.
   ...['-t', String(transcribeLimits.durationS + 60)],
   ...['-f', muxers[plan.format], `file:${output}`],
+  // In MPEG streams ffmpeg counts from the first of what it reads, and would lose how late the sound is.
+  ...(plan.way === 'converted' && plan.afterPictures
+    ? ['-map', '0:V:0', '-c:v', 'copy', '-f', 'null', '-']
+    : []),
 ]
 
 /** CPU seconds; ordinary inputs take a hundredth of their duration. */

@@ -3,8 +3,8 @@ import { nothingElse, runArguments } from './arguments.ts'
 import { bt709, type Color, colorMarks, hdrColor, isRgb, outputColor } from './color.ts'
 import { requireSides, type Source } from './gate.ts'
 import { keyFrameInterval, ladder, outputRate, type Rung } from './ladder.ts'
-import { cpuLimitS, inputGuard } from './limits.ts'
-import { quotient, type Ratio, type VideoStream } from './probe.ts'
+import { cpuLimitS, farLook, inputGuard } from './limits.ts'
+import { type AudioStream, quotient, type Ratio, type VideoStream } from './probe.ts'
 
 /** Everything that was decided about one transcode before ffmpeg starts. */
 export type Plan = {
@@ -12,9 +12,10 @@ export type Plan = {
   rate: Ratio
   /** Pictures have to be repeated or left out to come at this rate. */
   unsteady: boolean
-  audio: boolean
-  /** Of the sound of the source; 0 without one. */
-  channels: number
+  /** The sound track that is used. */
+  audio: Pick<AudioStream, 'index' | 'channels'> | undefined
+  /** It begins so late that ffmpeg has to be told to look for it. */
+  isFar: boolean
   deinterlace: boolean
   toneMap: (VideoStream['color'] & { transfer: 'smpte2084' | 'arib-std-b67' }) | undefined
   /** What every rendition is marked with. */
@@ -42,13 +43,14 @@ export const planTranscode = (source: Source, params: TranscodeParams, toneMaps:
   requireSides(rungs)
   const transfer = video.hdr === 'pq' ? 'smpte2084' : 'arib-std-b67'
   const toneMapped = video.hdr !== 'none' && toneMaps
+  const rate = outputRate(video)
+  const decodedPerSecond = quotient(video.nominalRate) * (video.interlaced ? 2 : 1)
   return {
     rungs,
-    rate: outputRate(video),
-    // Twice as many out of interlaced ones, and half as many above 60 a second, still come at equal distances.
-    unsteady: video.variableFrameRate || quotient(video.nominalRate) < 1,
-    audio: audio !== undefined,
-    channels: audio?.channels ?? 0,
+    rate,
+    unsteady: video.variableFrameRate || quotient(rate) !== decodedPerSecond,
+    audio,
+    isFar: source.isFar === true,
     deinterlace: video.interlaced,
     toneMap: toneMapped ? { ...video.color, transfer } : undefined,
     color: outputColor(video, toneMapped),
@@ -72,12 +74,13 @@ export const transcodeArguments = (
 ): string[] => [
   ...runArguments(plan.cpuLimitS),
   ...inputGuard(pixels),
+  ...(plan.isFar ? farLook : []),
   ...['-i', `file:${input}`],
   ...['-filter_complex', filterGraph(plan)],
   ...plan.rungs.flatMap((_, index) => ['-map', `[v${index}]`]),
-  ...(plan.audio ? ['-map', '0:a:0'] : []),
+  ...soundMap(plan),
   ...videoArguments(plan),
-  ...(plan.audio ? audioArguments(plan) : []),
+  ...(plan.audio === undefined ? [] : audioArguments(plan)),
   ...[...nothingElse, '-t', String(plan.longestS)],
   ...hlsArguments(plan, folder),
 ]
@@ -111,8 +114,9 @@ const filterGraph = (plan: Plan): string => {
 }
 
 /**
- * Repeats and leaves out pictures before the encoder would do it: not every version of it lets the last picture stand as
- * long as it lasts (5.1), nor ends with one that stands shorter than a frame of the source (7.0).
+ * Repeats and leaves out pictures before the encoder would do it. That leaves one out only when it comes more than a frame too
+ * early, so that all of them are late; and not every version of it lets the last picture stand as long as it lasts (5.1), nor
+ * ends with one that stands shorter than a frame of the source (7.0).
  */
 const steadying = ({ unsteady, rate }: Plan): string[] =>
   unsteady ? [`fps=${rate.num}/${rate.den}:start_time=0`] : []
@@ -160,9 +164,13 @@ export const videoArguments = ({
   ]
 }
 
+/** Takes the sound of the source by its place among all streams: not always is it the first one. */
+export const soundMap = ({ audio }: Pick<Plan, 'audio'>): string[] =>
+  audio === undefined ? [] : ['-map', `0:${audio.index}`]
+
 /** Sound that begins late, or has a gap, gets silence there: all playlists of an output share one timeline from zero. */
-export const audioArguments = ({ params, channels }: Pick<Plan, 'params' | 'channels'>): string[] => [
-  ...['-af', [...fewerChannels(channels), 'aresample=async=1:first_pts=0'].join(',')],
+export const audioArguments = ({ params, audio }: Pick<Plan, 'params' | 'audio'>): string[] => [
+  ...['-af', [...fewerChannels(audio?.channels ?? 0), 'aresample=async=1:first_pts=0'].join(',')],
   ...['-c:a', 'aac', '-b:a', `${params.audioBitrateKbps}k`, '-ac', '2', '-ar', '48000'],
 ]
 
@@ -176,10 +184,10 @@ export const hlsArguments = (
   { rungs, audio, params }: Pick<Plan, 'rungs' | 'audio' | 'params'>,
   folder: string,
 ): string[] => {
-  const group = audio ? ',agroup:audio' : ''
+  const group = audio === undefined ? '' : ',agroup:audio'
   const streams = [
     ...rungs.map(({ name }, index) => `v:${index}${group},name:${name}`),
-    ...(audio ? [`a:0${group},name:${audioFolder},default:yes`] : []),
+    ...(audio === undefined ? [] : [`a:0${group},name:${audioFolder},default:yes`]),
   ]
   return [
     ...['-f', 'hls', '-hls_time', String(params.segmentSeconds), '-hls_playlist_type', 'vod'],

@@ -19,7 +19,7 @@ export const freeBytesAt = async (path: string): Promise<number> => {
 /** Bytes that the renditions of a plan and its MP4 files can take at most, with a fifth for the unforeseen. Pure. */
 export const outputBytes = (plan: Pick<Plan, 'rungs' | 'params' | 'audio' | 'promised'>): number => {
   const { rungs, params, audio, promised } = plan
-  const soundKbps = audio ? params.audioBitrateKbps : 0
+  const soundKbps = audio === undefined ? 0 : params.audioBitrateKbps
   const renditionsKbps = rungs.reduce((sum, rung) => sum + rung.maxBitrateKbps, soundKbps)
   const kbps = mp4Rungs(plan).reduce((sum, rung) => sum + rung.maxBitrateKbps + soundKbps, renditionsKbps)
   return Math.ceil((kbps * 1000 * promised.wholeS * 1.2) / 8)

@@ -6,7 +6,7 @@ import type { MediaTools } from '../ffmpeg.ts'
 import type { Plan } from './command.ts'
 import { diagnoseText } from './diagnose.ts'
 import { requireDisk } from './disk.ts'
-import { type Source, trackOddities } from './gate.ts'
+import type { Source } from './gate.ts'
 import { judgeOutput, oddities } from './judge.ts'
 import { measureLoudness } from './loudness.ts'
 import { describeTranscode } from './metadata.ts'
@@ -63,10 +63,7 @@ export const finishTranscode = async (
     requireDisk(0, await options.freeBytes(folder), source.bytes)
     throw diagnoseText(stderr) ?? error
   })
-  const warnings = [
-    ...[...before, ...judgeOutput(plan, output)],
-    ...[...oddities(source, plan, damage), ...trackOddities(source)],
-  ]
+  const warnings = [...before, ...judgeOutput(plan, output), ...oddities(source, plan, damage)]
   const during = (stage: FinishStage) => ({
     ...options,
     onProgress: (share: number) => onProgress(stage, share),

@@ -1,12 +1,11 @@
 import { open } from 'node:fs/promises'
-import type { TranscodeWarning } from '../../schemas/metadata.ts'
 import { WorkerError } from '../errors.ts'
 import type { Rung } from './ladder.ts'
 import type { InputLimits } from './limits.ts'
-import { emptyAudio, type Probe, type ProbeOptions, probe, quotient, type VideoStream } from './probe.ts'
+import { type Probe, type ProbeOptions, probe, quotient, type VideoStream } from './probe.ts'
 import { recognise, recognisedBytes } from './recognise.ts'
 
-/** An input that may be worked on: it has a picture and a duration, and is within the limits. */
+/** An input that may be worked on: it has a picture and a duration, and is within the limits. Its `audio` is the first that can be heard. */
 export type Source = Probe & { video: VideoStream; durationS: number }
 
 /**
@@ -49,7 +48,7 @@ export const requireSource = (found: Probe, limits: InputLimits): Source => {
   if (durationS === undefined || durationS === 0)
     throw new WorkerError('INPUT_UNREADABLE', 'it says nothing about its duration and has no time stamps')
   if (durationS > limits.durationS) throw tooLarge('seconds', Math.round(durationS), limits.durationS)
-  return { ...found, video, durationS }
+  return { ...found, video, durationS, audio: found.audio ?? found.laterAudio }
 }
 
 /** Pixels, the longest side that H.264 encoders make. */
@@ -64,17 +63,6 @@ export const requireSides = (rungs: readonly Rung[]): void => {
     if (Math.max(width, height) > longestSide)
       throw tooLarge(`pixels on the longer side of ${name}`, Math.max(width, height), longestSide)
 }
-
-/** What was odd about the tracks of an input and did not stop the job. Pure. */
-export const trackOddities = ({ streams }: Pick<Probe, 'streams'>): TranscodeWarning[] =>
-  streams.some(({ type }) => type === emptyAudio)
-    ? [
-        {
-          code: 'AUDIO_EMPTY',
-          message: 'The input names a sound track without any sound in it: the output has no sound.',
-        },
-      ]
-    : []
 
 /** What it has instead, and who takes that. */
 const withoutVideo = (streams: Probe['streams']): string => {

@@ -2,6 +2,7 @@ import type { TranscodeWarning } from '../../schemas/metadata.ts'
 import { WorkerError } from '../errors.ts'
 import type { Plan } from './command.ts'
 import type { Source } from './gate.ts'
+import { emptyAudio } from './probe.ts'
 import { type CheckedPlaylist, judgeDuration } from './verify.ts'
 
 /** What is cut off ends with a whole frame. */
@@ -62,13 +63,29 @@ export const oddities = (source: Source, plan: Plan, damage: number): TranscodeW
       ]
     : []),
   ...unmetMp4(plan),
-  ...(source.audio === undefined && source.streams.some((stream) => stream.type === 'audio')
-    ? [{ code: 'AUDIO_UNREADABLE', message: 'The audio is of a format that ffmpeg does not know.' }]
-    : []),
-  ...(source.streams.filter((stream) => stream.type === 'audio').length > 1
-    ? [{ code: 'AUDIO_STREAMS_LEFT_OUT', message: 'Only the first of several audio streams was used.' }]
-    : []),
+  ...soundOddities(source),
 ]
+
+/** Which of the sound tracks was used, and why not another. */
+const soundOddities = ({ audio, streams }: Source): TranscodeWarning[] => {
+  const warnings: TranscodeWarning[] = []
+  const [first, ...others] = streams.filter(({ type }) => type === 'audio')
+  if (streams.some(({ type }) => type === emptyAudio)) {
+    const instead = audio === undefined ? 'the output has no sound' : 'the first that has some was used'
+    const message = `The input names a sound track without any sound in it: ${instead}.`
+    warnings.push({ code: 'AUDIO_EMPTY', message })
+  }
+  if (first !== undefined && audio === undefined) {
+    const why = 'ffmpeg does not know its format, or finds nothing of it in the first two minutes'
+    warnings.push({ code: 'AUDIO_UNREADABLE', message: `The audio cannot be read: ${why}.` })
+  }
+  if (audio !== undefined && others.length > 0) {
+    const used = audio.index === first?.index ? 'the first' : 'the first readable one'
+    const message = `Only ${used} of several audio streams was used.`
+    warnings.push({ code: 'AUDIO_STREAMS_LEFT_OUT', message })
+  }
+  return warnings
+}
 
 /** A height above the source is no rendition, so there is no MP4 of it either. */
 const unmetMp4 = ({ params, rungs }: Plan): TranscodeWarning[] => {

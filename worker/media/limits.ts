@@ -52,6 +52,12 @@ export const inputGuard = (pixels: number, protocols = 'file,crypto,data'): stri
   String(allocationBytes),
 ]
 
+/**
+ * What stands before an input whose sound begins later than ffmpeg looks for it by itself, which is 7 s or 5 MB: MPEG says of a
+ * sound only what its first packet says. It is kept in memory meanwhile.
+ */
+export const farLook: readonly string[] = ['-analyzeduration', '120000000', '-probesize', '100000000']
+
 /** What must stand before the playlists that we made ourselves. */
 export const ownPlaylistGuard: readonly string[] = [
   '-protocol_whitelist',

@@ -3,7 +3,7 @@ import { runChild } from '../children.ts'
 import { WorkerError } from '../errors.ts'
 import type { MediaTools } from '../ffmpeg.ts'
 import { diagnose } from './diagnose.ts'
-import { type InputLimits, inputGuard, probeTimeoutMs } from './limits.ts'
+import { farLook, type InputLimits, inputGuard, probeTimeoutMs } from './limits.ts'
 
 export type Ratio = { num: number; den: number }
 
@@ -53,7 +53,12 @@ export type Probe = {
   bytes: number
   durationS: number | undefined
   video: VideoStream | undefined
+  /** The first sound track; undefined where nothing can be heard of it. */
   audio: AudioStream | undefined
+  /** Where that is of no use: the first one in a video that is. */
+  laterAudio?: AudioStream | undefined
+  /** ffmpeg finds the later one only with a `farLook`. */
+  isFar?: boolean
   streams: StreamSummary[]
 }
 
@@ -80,13 +85,16 @@ export type MediaInput = { url: string; guard: readonly string[] }
 
 /** The same for what is not a file. */
 export const probeInput = async (input: MediaInput, options: ProbeOptions): Promise<Probe> => {
-  const show = ['-of', 'json', '-show_format', '-show_streams']
-  const answer = parseAnswer(await askFfprobe(input, show, options))
+  const answer = parseAnswer(await askFfprobe(input, showAll, options))
   const said = describe(answer)
-  if ((said.video ?? said.audio) === undefined) return said
-  const found = (await isSoundMissing(answer, said, input, options)) ? withoutSound(said) : said
+  const isCrowded = said.streams.length > options.limits.streams
+  // Whoever asked refuses it, so nothing more is asked of each of its thousand tracks.
+  if ((said.video ?? said.audio) === undefined || isCrowded) return said
+  const found = said.video === undefined ? said : await listen(answer, said, input, options)
   return { ...found, durationS: found.durationS ?? (await shownForS(input, options)) }
 }
+
+const showAll = ['-of', 'json', '-show_format', '-show_streams']
 
 /** Pure part: the JSON of ffprobe, read. */
 export const parseProbe = (json: string): Probe => describe(parseAnswer(json))
@@ -280,28 +288,80 @@ const shownForS = async (input: MediaInput, options: ProbeOptions): Promise<numb
   return lastS > firstS ? Math.round((lastS - firstS) * 1e6) / 1e6 : undefined
 }
 
-/**
- * Whether a video names a sound track that nothing was ever written to, as recorders without a microphone do. What an
- * ordinary file says answers it. Else ffprobe looks for the first sound, which it finds after a few packets where there is one.
- */
-const isSoundMissing = async (
+/** Finds the first sound track with sound in it. One before it that nothing was written to is no longer taken for sound. */
+const listen = async (
   { format, streams }: FfprobeAnswer,
-  { video, audio }: Probe,
+  said: Probe,
+  input: MediaInput,
+  options: ProbeOptions,
+): Promise<Probe> => {
+  const empty = new Set<number>()
+  let heard: AudioStream | undefined
+  for (const stream of streams.filter(({ codec_type }) => codec_type === 'audio')) {
+    const audio = audioStream(stream, numberOf(format.start_time) ?? 0)
+    if (audio === undefined) continue
+    if (!(await isEmpty(stream, format, input, options))) {
+      heard = audio
+      break
+    }
+    empty.add(stream.index)
+  }
+  const isFar = heard === undefined && streams.some(isUnheard)
+  if (isFar) heard = await listenFar(input, options)
+  const isFirst = heard?.index === said.audio?.index
+  return {
+    ...said,
+    isFar: isFar && heard !== undefined,
+    audio: isFirst ? heard : undefined,
+    laterAudio: isFirst ? undefined : heard,
+    streams: said.streams.map((stream) =>
+      empty.has(stream.index) ? { ...stream, type: emptyAudio } : stream,
+    ),
+  }
+}
+
+/** ffprobe knows what would be heard, and has heard nothing of it. */
+const isUnheard = ({ codec_type, codec_name, channels }: FfprobeStream): boolean =>
+  codec_type === 'audio' && codec_name !== undefined && (channels ?? 0) === 0
+
+/** The first sound track of which something is heard in the first two minutes. */
+const listenFar = async (input: MediaInput, options: ProbeOptions): Promise<AudioStream | undefined> => {
+  const far = { ...input, guard: [...input.guard, ...farLook] }
+  const answer = await askFfprobe(far, showAll, options).catch((thrown: unknown) => {
+    options.signal.throwIfAborted()
+    // The pictures are there all the same.
+    if (thrown instanceof WorkerError && thrown.code === 'INPUT_UNREADABLE') return undefined
+    throw thrown
+  })
+  if (answer === undefined) return undefined
+  const { format, streams } = parseAnswer(answer)
+  const sounds = streams.filter(({ codec_type }) => codec_type === 'audio')
+  return sounds
+    .map((stream) => audioStream(stream, numberOf(format.start_time) ?? 0))
+    .find((audio) => audio !== undefined)
+}
+
+/**
+ * Whether nothing was ever written to a sound track, as by recorders without a microphone. What an ordinary file says
+ * answers it. Else ffprobe looks for the first sound, which it finds after a few packets where there is one.
+ */
+const isEmpty = async (
+  stream: FfprobeStream,
+  format: FfprobeAnswer['format'],
   input: MediaInput,
   options: ProbeOptions,
 ): Promise<boolean> => {
-  const stream = streams.find(({ index }) => index === audio?.index)
-  if (video === undefined || stream === undefined) return false
   // ffprobe gives a stream of which it has seen nothing the times of the whole.
   const isUnseen = isNear(stream.start_time, format.start_time) && isNear(stream.duration, format.duration)
   if (!isUnseen || Number(stream.nb_frames) > 0) return false
   if (taggedEndS(stream) === 0) return true
   let isThere = false
-  const show = ['-select_streams', 'a:0', '-read_intervals', '%+#1', '-show_entries', 'packet=pts_time']
+  const select = ['-select_streams', String(stream.index), '-read_intervals', '%+#1']
+  const show = [...select, '-show_entries', 'packet=pts_time', '-of', 'csv=p=0']
   const onLine = (line: string) => {
     isThere ||= line.length > 0
   }
-  await askFfprobe(input, [...show, '-of', 'csv=p=0'], options, onLine).catch(() => {
+  await askFfprobe(input, show, options, onLine).catch(() => {
     options.signal.throwIfAborted()
     // Damage, or sound that begins very late, is for those to judge who decode it.
     isThere = true
@@ -311,15 +371,6 @@ const isSoundMissing = async (
 
 const isNear = (one: string | undefined, other: string | undefined): boolean =>
   one === other || Math.abs(Number(one) - Number(other)) < 0.002
-
-/** A stream without content is one that nobody takes for sound. */
-const withoutSound = (found: Probe): Probe => ({
-  ...found,
-  audio: undefined,
-  streams: found.streams.map((stream) =>
-    stream.index === found.audio?.index ? { ...stream, type: emptyAudio } : stream,
-  ),
-})
 
 /** Arguments of ffprobe for what users gave us. Pure. */
 export const probeArguments = ({ url, guard }: MediaInput, show: readonly string[]): string[] => [

@@ -6,9 +6,10 @@ import {
   inputFilters,
   type Plan,
   rungFilters,
+  soundMap,
   videoArguments,
 } from './command.ts'
-import { cpuLimitS } from './limits.ts'
+import { cpuLimitS, farLook } from './limits.ts'
 import { type MediaInput, quotient, type Ratio } from './probe.ts'
 
 /** Command lines of a transcode in shards. They share what makes the pictures and sounds with that in one run. */
@@ -85,8 +86,9 @@ export const soundArguments = (
 ): string[] => [
   ...runArguments(soundCpuLimitS(plan)),
   ...input.guard,
+  ...(plan.isFar ? farLook : []),
   ...['-i', input.url],
-  ...['-map', '0:a:0', ...audioArguments(plan), ...nothingElse, '-t', String(plan.longestS)],
+  ...[...soundMap(plan), ...audioArguments(plan), ...nothingElse, '-t', String(plan.longestS)],
   ...['-movie_timescale', '48000', '-f', 'mp4', `file:${output}`],
   ...['-map', '0:V:0', '-c:v', 'copy', '-t', String(plan.longestS), '-f', 'null', '-'],
 ]

@@ -60,7 +60,7 @@ export const planShards = (
       repeats: index === 0 ? lead : 0,
     }
   })
-  return { is: 'split', split: { rate, frames, shardFrames, shards: starts, sound: audio } }
+  return { is: 'split', split: { rate, frames, shardFrames, shards: starts, sound: audio !== undefined } }
 }
 
 /** Streams that begin together may differ by this much. */

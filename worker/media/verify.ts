@@ -43,7 +43,7 @@ export type CheckedOutput = { renditions: CheckedRendition[]; audio: CheckedAudi
 /**
  * Looks at what ffmpeg has written, because its exit code 0 is no proof: every playlist is whole, every file in it is
  * there, and ffprobe finds the promised pictures and sounds in it. Durations are reported here and judged by
- * `judgeDurations`.
+ * `judgeOutput`.
  * @throws WorkerError OUTPUT_INVALID, naming what is wrong
  */
 export const verifyOutput = async (
@@ -52,7 +52,7 @@ export const verifyOutput = async (
   options: VerifyOptions,
 ): Promise<CheckedOutput> => {
   const [audio, ...renditions] = await Promise.all([
-    plan.audio ? verifyAudio(folder, options) : null,
+    plan.audio === undefined ? null : verifyAudio(folder, options),
     ...plan.rungs.map((rung) => verifyRendition(plan, rung, folder, options)),
   ])
   const counts = new Set(renditions.map((rendition) => rendition.segments.length))

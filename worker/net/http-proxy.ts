@@ -58,6 +58,8 @@ const nothingSeen = (): SeenHttp => ({
 })
 
 const connectMs = 10_000
+/** That nobody follows; a source may name as many as it likes. */
+const mostRedirects = 100
 
 /**
  * The only way to the web for a program that reads what strangers wrote. Every request is judged by the guard, each after a
@@ -71,14 +73,13 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
     https: new HttpsAgent({ keepAlive: true, ...(ca === undefined ? {} : { ca }) }),
   }
   const cookies = openCookies()
-  /** By the address of the playlist. */
-  const inits = new Map<string, Init>()
+  const known: Known = { inits: new Map(), live: new Set(), originals: new Map() }
   const proxy: HttpProxy = {
     url: '',
     seen: nothingSeen(),
     forget: () => {
       proxy.seen = nothingSeen()
-      inits.clear()
+      known.inits.clear()
     },
     cut: () => server.closeAllConnections(),
     close: async () => {
@@ -92,7 +93,8 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
     carry(request, response).catch((thrown: unknown) => {
       const error = asWorkerError(thrown)
       if (error.code === 'URL_REFUSED') onRefused(error)
-      else Object.assign(proxy.seen, { status: undefined, failure: error.message })
+      // What broke because nobody reads it any more says nothing about the source.
+      else if (!response.destroyed) Object.assign(proxy.seen, { status: undefined, failure: error.message })
       if (response.headersSent) response.destroy()
       else refuse(response, error.code === 'URL_REFUSED' ? 403 : 502, error.message)
     })
@@ -102,12 +104,11 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
     if (typeof asked === 'string') throw new WorkerError('URL_REFUSED', asked)
     if (request.method !== 'GET' && request.method !== 'HEAD')
       throw new WorkerError('URL_REFUSED', `${request.method} is nothing that a recording needs`)
-    const answer = await ask(asked, request, { guard, agents, cookies })
-    response.once('close', () => answer.destroy())
+    const answer = await ask(asked, request, response, { guard, agents, cookies })
     await cookies.keep(addressOf(asked), answer.headers['set-cookie'] ?? [])
     proxy.seen.status = answer.statusCode
     proxy.seen.failure = undefined
-    await forward(asked, answer, response, { seen: proxy.seen, inits })
+    await forward(asked, answer, response, { seen: proxy.seen, known })
   }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -117,11 +118,22 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
   return proxy
 }
 
+/** What is remembered of playlists, by the addresses that they were asked for at first. */
+type Known = {
+  /** Of this run. */
+  inits: Map<string, Init>
+  /** Those that had no end once. */
+  live: Set<string>
+  /** By where a redirect led to, until it is followed: some lead to another address each time. */
+  originals: Map<string, string>
+}
+
 type Ways = { guard: Guard; agents: { http: HttpAgent; https: HttpsAgent }; cookies: Cookies }
 
 const ask = async (
   outer: OuterUrl,
   request: IncomingMessage,
+  response: ServerResponse,
   { guard, agents, cookies }: Ways,
 ): Promise<IncomingMessage> => {
   const { isTls, host, port, path } = outer
@@ -137,20 +149,36 @@ const ask = async (
     agent: isTls ? agents.https : agents.http,
     timeout: connectMs,
   }
-  return new Promise((resolve, reject) => {
-    const asked = (isTls ? httpsRequest : httpRequest)(options, resolve)
-    // The time-out is for the way there; how long a stream may be silent is judged by who reads it.
-    asked.once('timeout', () => asked.destroy(new Error(`no answer for ${connectMs / 1000} s`)))
-    asked.once('response', () => asked.setTimeout(0))
-    asked.once('error', (error) =>
-      reject(new WorkerError('SOURCE_UNREACHABLE', `${host}:${port}: ${error.message}`, error)),
-    )
-    request.once('close', () => {
-      if (request.destroyed && !request.complete) asked.destroy()
-    })
-    asked.end()
+  return send(isTls ? httpsRequest : httpRequest, options, response).catch((error: Error) => {
+    throw new WorkerError('SOURCE_UNREACHABLE', `${host}:${port}: ${error.message}`, error)
   })
 }
+
+/** Sends a request for as long as somebody waits for what comes of it. */
+const send = (
+  request: typeof httpRequest,
+  options: RequestOptions,
+  response: ServerResponse,
+): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const asked = request(options, resolve)
+    let isAnswered = false
+    // The time-out is for the way there; how long a stream may be silent is judged by who reads it.
+    asked.once('timeout', () => asked.destroy(new Error(`no answer for ${connectMs / 1000} s`)))
+    asked.once('response', () => {
+      isAnswered = true
+      asked.setTimeout(0)
+    })
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      // A connection that was kept may be closed at the very moment it is used again; ffmpeg would leave out the segment.
+      const isStale = asked.reusedSocket && error.code === 'ECONNRESET'
+      if (isStale && !isAnswered && !response.destroyed) resolve(send(request, options, response))
+      else reject(error)
+    })
+    if (response.destroyed) asked.destroy()
+    else response.once('close', () => asked.destroy())
+    asked.end()
+  })
 
 /**
  * Names that are between two neighbours only (RFC 9110, 7.6.1), what would make a body another one for ffmpeg than it is for us
@@ -183,17 +211,26 @@ const forward = async (
   asked: OuterUrl,
   answer: IncomingMessage,
   response: ServerResponse,
-  { seen, inits }: { seen: SeenHttp; inits: Map<string, Init> },
+  { seen, known }: { seen: SeenHttp; known: Known },
 ): Promise<void> => {
+  const address = addressOf(asked)
+  const original = known.originals.get(address) ?? address
+  known.originals.delete(address)
   const headers = new Map(
     Object.entries(answer.headers).filter(([name, value]) => !oursHeaders.has(name) && value !== undefined),
   )
   const { location } = answer.headers
-  if (location !== undefined) headers.set('location', innerLocation(location, asked))
+  if (location !== undefined) {
+    const inner = innerLocation(location, asked)
+    headers.set('location', inner)
+    const next = outerUrl(inner)
+    if (known.originals.size >= mostRedirects) known.originals.clear()
+    if (typeof next !== 'string') known.originals.set(addressOf(next), original)
+  }
   const plain = plainBody(answer)
   if (plain !== answer) headers.delete('content-length')
   const { kind, body } = await kindOfBody(plain)
-  const send = (status: number) => {
+  const begin = (status: number) => {
     for (const [name, value] of headers) if (value !== undefined) response.setHeader(name, value)
     response.statusCode = status
   }
@@ -205,16 +242,16 @@ const forward = async (
       const whole = await readPlaylist(body)
       const isMedia = /^#EXT(INF|-X-TARGETDURATION)/m.test(whole)
       if (isMedia) seen.playlistEnded = /^#EXT-X-ENDLIST/m.test(whole)
-      const text = isMedia ? upToChange(whole, addressOf(asked), seen, inits) : whole
-      const inner = Buffer.from(innerPlaylist(text, addressOf(asked)))
+      const text = isMedia ? upToChange(whole, original, seen, known) : whole
+      const inner = Buffer.from(innerPlaylist(text, address))
       for (const name of ['content-range', 'accept-ranges', 'etag']) headers.delete(name)
       headers.set('content-length', String(inner.length))
-      send(status === 206 ? 200 : status)
+      begin(status === 206 ? 200 : status)
       response.end(inner)
       return
     }
     case 'other':
-      send(status)
+      begin(status)
       seen.isWhole = false
       await pipeline(body, response).catch(() => undefined)
       seen.isWhole = answer.complete && answer.headers['content-length'] !== undefined
@@ -225,9 +262,10 @@ const forward = async (
 }
 
 /** Once one playlist of a run has ended for ffmpeg, all do: its pictures would stop, and its sound go on. */
-const upToChange = (whole: string, address: string, seen: SeenHttp, inits: Map<string, Init>): string => {
-  const { text, init, isOther } = oneInit(whole, inits.get(address))
-  if (init !== undefined) inits.set(address, init)
+const upToChange = (whole: string, original: string, seen: SeenHttp, { inits, live }: Known): string => {
+  if (seen.playlistEnded === false) live.add(original)
+  const { text, init, isOther } = oneInit(whole, inits.get(original), live.has(original))
+  if (init !== undefined) inits.set(original, init)
   seen.initChanged ||= isOther
   return seen.initChanged ? ended(text) : text
 }

@@ -1,3 +1,5 @@
+import { lineEnd } from './inner-url.ts'
+
 /** The init section (EXT-X-MAP) that a run began with, and the number of the first segment that it is for. */
 export type Init = { map: string; sequence: number }
 
@@ -16,14 +18,16 @@ type Segment = { map: string; sequence: number; from: number; to: number }
  * encoder) would be garbage. So it gets the segments of one init section, and an end after them. A list that is whole is left as it
  * is, since its end is known. Pure.
  * @param known what the run began with; undefined: it begins with the last there is
+ * @param wasLive whether it had no end before: then one that has it by now is treated as it was then
  */
-export const oneInit = (text: string, known: Init | undefined): OneInit => {
-  const lines = text.split(/\r\n|[\r\n\0]/)
+export const oneInit = (text: string, known: Init | undefined, wasLive = false): OneInit => {
+  const lines = text.split(lineEnd)
   const first = Number(/^#EXT-X-MEDIA-SEQUENCE:\s*(\d+)/m.exec(text)?.[1] ?? 0)
   const segments = segmentsOf(lines, first)
   const last = segments.at(-1)
   const isWhole = /^#EXT-X-ENDLIST/m.test(text)
-  if (last === undefined || (known === undefined && isWhole)) return { text, init: known, isOther: false }
+  if (last === undefined || (known === undefined && isWhole && !wasLive))
+    return { text, init: known, isOther: false }
   // A number before that is of a source that counts anew.
   const init = known === undefined || last.sequence < known.sequence ? lastInit(segments, last) : known
   const ours = segments.filter(({ sequence }) => sequence >= init.sequence)
@@ -59,8 +63,8 @@ const segmentsOf = (lines: readonly string[], first: number): Segment[] => {
 
 /** Without its query: some sources hand out the same section with another token each time. */
 const nameOf = (line: string): string => {
-  const uri = /URI="?([^",]*)/.exec(line)?.[1] ?? ''
-  return `${uri.split('?')[0]} ${/BYTERANGE="?([^",]*)/.exec(line)?.[1] ?? ''}`
+  const [, quoted, bare = ''] = /URI=(?:"([^"]*)|([^",]*))/.exec(line) ?? []
+  return `${(quoted ?? bare).split('?')[0]} ${/BYTERANGE="?([^",]*)/.exec(line)?.[1] ?? ''}`
 }
 
 const lastInit = (segments: readonly Segment[], { map, sequence }: Segment): Init => {

@@ -60,7 +60,7 @@ export const recordSource = async (ports: RecorderPorts): Promise<RecorderEnd> =
     if (typeof run === 'string') return run
     // A look that nothing came after counts once more: some sources take their time until they serve again.
     const isFresh = run.plan !== undefined && !run.brought && !known.isFresh
-    known = { plan: run.plan ?? known.plan, isFresh, isChanged: false }
+    known = { plan: run.plan ?? known.plan, isFresh, isChanged: known.isChanged && !run.brought }
     signal.throwIfAborted()
     if (refused.aborted) throw refused.reason
     if (stop.aborted) return 'stopped'
@@ -72,7 +72,7 @@ export const recordSource = async (ports: RecorderPorts): Promise<RecorderEnd> =
       isAll: isAtEnd(publisher.state(), run.plan),
       isUnfit: run.unfit !== undefined,
     })
-    known.isChanged = end === 'changed'
+    known.isChanged ||= end === 'changed'
     const next = whatNext(
       end,
       {
@@ -139,16 +139,19 @@ const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promis
   const looked = known.isFresh
     ? { ...nothingYet, plan: known.plan }
     : await look(ports, stopped, lookMs(known, params))
-  if (looked.plan === undefined) return looked
   if (stopped.aborted) return nothingYet
+  if (looked.plan === undefined) {
+    // It is away, and time goes on. An attempt that never met it asks on: by now it may have an end, and lose nothing.
+    const isOver = watch.broughtNow && known.plan !== undefined && leftS(ports, known.plan) < leastS
+    return isOver ? 'maxDuration' : looked
+  }
   const plan = { ...looked.plan, durationS: looked.plan.durationS ?? known.plan?.durationS }
   source.forget()
-  const { segments } = publisher.state()
-  const { recordedS, gapS } = totalsOf(segments)
+  const { recordedS, gapS } = totalsOf(publisher.state().segments)
   const positionS = positionIn(publisher.state(), plan, nowMs())
   if (hasNoMore(positionS, plan)) return 'ended'
   const fromS = seekFor(positionS, plan)
-  const lengthS = params.maxDuration - recordedS - gapS - gapMs(nowMs(), segments, plan) / 1000
+  const lengthS = leftS(ports, plan)
   if (lengthS < leastS) return 'maxDuration'
   const folder = join(ports.scratch, 'segments')
   await rm(folder, { recursive: true, force: true })
@@ -196,6 +199,13 @@ const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promis
     },
   )
   return { ...nothingYet, ...result, plan, brought: began.atMs !== undefined }
+}
+
+/** How much of maxDuration is left, if it went on at once. */
+const leftS = ({ publisher, params, nowMs }: RecorderPorts, plan: StreamPlan): number => {
+  const { segments } = publisher.state()
+  const { recordedS, gapS } = totalsOf(segments)
+  return params.maxDuration - recordedS - gapS - gapMs(nowMs(), segments, plan) / 1000
 }
 
 /** Uploads a segment, then names it in the playlist: a player that follows never meets a hole. */

@@ -28,6 +28,8 @@ export type RunOptions = {
 export type RunResult = ChildEnd & { stalled: boolean }
 
 const lookEveryMs = 200
+/** Before the first packet, versions of ffmpeg say nothing, 0, or the least number there is. */
+const noTimeUs = Number.MIN_SAFE_INTEGER
 /** A run that is asked to end may be waiting for its input; then the input ends. Asked again it would end too, but not its segment. */
 const cutAfterMs = 1500
 const askAgainAfterMs = 6000
@@ -38,7 +40,7 @@ export const runRecorder = async (args: readonly string[], options: RunOptions):
   const broken = new AbortController()
   const stalled = new AbortController()
   const watchdog = setTimeout(() => stalled.abort(), stallMs)
-  let bestUs = 0
+  let bestUs = noTimeUs
   const ended = new AbortController()
   const asked = AbortSignal.any([stop, signal, stalled.signal, broken.signal])
   const onAsked = () =>
@@ -49,13 +51,16 @@ export const runRecorder = async (args: readonly string[], options: RunOptions):
     signal: asked,
     askAgainAfterMs,
     onStdoutLine: (line) => {
-      const us = /^out_time_us=(\d+)$/.exec(line)?.[1]
-      if (us === undefined || Number(us) <= bestUs) return
-      bestUs = Number(us)
+      // After a seek it begins before where it was meant to go, and a slow source takes its time for that.
+      const us = Number(/^out_time_us=(-?\d+)$/.exec(line)?.[1] ?? 0)
+      if (us === 0 || us <= bestUs) return
+      bestUs = us
       watchdog.refresh()
-      onMedia(bestUs / 1e6)
+      onMedia(Math.max(0, bestUs / 1e6))
     },
   }).finally(() => ended.abort())
+  // It is awaited below, but may break before that.
+  child.catch(() => undefined)
   try {
     const handOver = handingOver(join(folder, segmentListName), folder, options)
     while (!ended.signal.aborted) {

@@ -22,8 +22,8 @@ export const bencode = (value: Bencodable): Buffer => {
   ])
 }
 
-/** No torrent nests deeper than its lists of paths; whoever does wants the stack to overflow. */
-const levelsAtMost = 10
+/** In version 2 each folder is a level (BEP 52), and transmission goes no deeper; whoever does wants the stack to overflow. */
+const levelsAtMost = 32
 
 export type Decoded = {
   value: Bencoded

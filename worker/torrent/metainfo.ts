@@ -65,6 +65,18 @@ export const encodeTorrent = (
   }
 }
 
+/**
+ * The same torrent, by the same infohash, with these trackers and nothing else beside its info.
+ * @throws SyntaxError where it is not bencoded
+ */
+export const withTrackers = (torrent: Buffer, tiers: readonly (readonly string[])[]): Buffer => {
+  const { info } = bdecode(torrent)
+  if (info === undefined) throw new SyntaxError('it has no info')
+  const trackers = tiers.map((tier) => [...tier])
+  const head = bencode(trackers.length === 0 ? {} : { 'announce-list': trackers }).subarray(0, -1)
+  return Buffer.concat([head, bencode('info'), info, Buffer.from('e')])
+}
+
 const infohashOf = (info: Buffer): string => createHash('sha1').update(info).digest('hex')
 
 /** The torrent as a link: what it is called, and where to look for it. */

@@ -16,15 +16,16 @@ const GiB = 1024 ** 3
 /** @throws WorkerError DISK_FULL, naming what to ask for */
 export const requireRoom = async ({ scratch }: Work, torrent: ReadTorrent): Promise<void> => {
   const { bavail, bsize } = await statfs(scratch)
-  const needed = bytesOf(torrent) + spareBytes
+  const data = bytesOf({ ...torrent, files: torrent.files.filter(({ isPadding }) => !isPadding) })
+  const needed = data + spareBytes
   if (bavail * bsize >= needed) return
   // 10 % for the file system; Fargate has 21 to 200.
   const wanted = Math.max(21, Math.ceil((needed * 1.1) / GiB))
   throw new WorkerError(
     'DISK_FULL',
     wanted > 200
-      ? `the data has ${bytesOf(torrent)} bytes, and no task has more than 200 GiB`
-      : `the data has ${bytesOf(torrent)} bytes, and ${bavail * bsize} are free; set resources.ephemeralStorage to ${wanted}`,
+      ? `the data has ${data} bytes, and no task has more than 200 GiB`
+      : `the data has ${data} bytes, and ${bavail * bsize} are free; set resources.ephemeralStorage to ${wanted}`,
   )
 }
 

@@ -14,25 +14,60 @@ export type TrackerCheck = {
 
 type Address = { address: string; family: number }
 
+export type CheckedTrackers = {
+  /** What the client may be told of. */
+  tiers: string[][]
+  warnings: Warning[]
+}
+
 /**
  * Looks at every tracker before a client that speaks for us is told of it: none may be inside of a network, where a stranger
  * would have us knock. One that cannot be used is a warning; the others may do.
  * @throws WorkerError URL_REFUSED
  */
-export const checkTrackers = async (trackers: readonly string[], check: TrackerCheck): Promise<Warning[]> => {
-  const found = await Promise.all(trackers.map((tracker) => checkOne(tracker, check)))
-  return found.filter((warning) => warning !== undefined)
+export const checkTrackers = async (
+  tiers: readonly (readonly string[])[],
+  check: TrackerCheck,
+): Promise<CheckedTrackers> => {
+  const checked = await Promise.all(
+    tiers.map((tier) => Promise.all(tier.map((tracker) => checkOne(tracker, check)))),
+  )
+  return {
+    tiers: checked
+      .map((tier) => tier.flatMap(({ address }) => (address === undefined ? [] : [address])))
+      .filter((tier) => tier.length > 0),
+    warnings: checked.flat().flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
+  }
 }
 
 const spoken = ['http:', 'https:', 'udp:']
 
-const checkOne = async (tracker: string, check: TrackerCheck): Promise<Warning | undefined> => {
+/** One without an address yet may have one later, so the client is told of it. */
+const checkOne = async (
+  tracker: string,
+  check: TrackerCheck,
+): Promise<{ address?: string; warning?: Warning }> => {
   const url = URL.canParse(tracker) ? new URL(tracker) : undefined
   if (url === undefined || url.hostname === '' || !spoken.includes(url.protocol))
-    return unusable(`${hostOf(url)} is no tracker over http, https or udp, which transmission speaks`)
+    return {
+      warning: unusable(`${hostOf(url)} is no tracker over http, https or udp, which transmission speaks`),
+    }
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
-  const addresses = await addressesOf(url.hostname, port, check)
-  return addresses.length === 0 ? unusable(`${url.hostname} has no address`) : undefined
+  const found = await addressesOf(url.hostname, port, check)
+  return {
+    address: asJudged(url),
+    ...(found.length > 0 ? {} : { warning: unusable(`${url.hostname} has no address`) }),
+  }
+}
+
+/** As it was read here, because the client reads in its own way: a zero byte ends an address, and what stands before an @ is a host. */
+const asJudged = (read: URL): string => {
+  const url = new URL(read)
+  if (url.protocol === 'udp:') {
+    url.username = ''
+    url.password = ''
+  }
+  return url.href
 }
 
 /** Without path and query: private trackers have a password in there. */

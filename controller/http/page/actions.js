@@ -3,7 +3,7 @@ import { h } from './dom.js'
 import { isFinished } from './phase.js'
 
 /** What can be asked of a job in its state; what cannot is not there. */
-export function actionButtons({ jobId, phase, cancel, suspend }, { refresh, report }) {
+export function actionButtons({ jobId, kind, phase, cancel, suspend }, { refresh, report }) {
   const ask = (action) => async () => {
     try {
       await post(`${jobPath(jobId)}/${action}`)
@@ -28,7 +28,9 @@ export function actionButtons({ jobId, phase, cancel, suspend }, { refresh, repo
             onclick: async () => {
               const sure = await confirmed(
                 `Cancel ${jobId}?`,
-                'Its task is stopped. Run it again any time.',
+                kind === 'record'
+                  ? 'It ends here, and what was recorded is kept.'
+                  : 'Its task is stopped. Run it again any time.',
                 'Cancel the job',
               )
               if (sure) await ask('cancel')()

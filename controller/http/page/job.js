@@ -3,7 +3,7 @@ import { get, jobPath } from './api.js'
 import { h, part } from './dom.js'
 import { attemptsText } from './list.js'
 import { outputsPart } from './outputs.js'
-import { isFinished, outcomeMark, phaseMark, progressBar } from './phase.js'
+import { isFinished, outcomeMark, phaseMark, progressBar, progressOf } from './phase.js'
 import { costOfChildren, parentOf, stepsOf } from './steps.js'
 import { moment, span } from './times.js'
 import { exact, usd } from './words.js'
@@ -17,7 +17,7 @@ export function jobView({ jobId, openTo, report }) {
     {},
     (text) => text && h('p', { class: 'attention' }, h('b', {}, 'Needs a person: '), text),
   )
-  const bar = part('div', { class: 'job-progress' }, progressOf)
+  const bar = part('div', { class: 'job-progress' }, unfinishedBar)
   const state = part('dl', { class: 'state card' }, stateOf)
   const timeline = part('section', { class: 'card' }, timelineOf)
   const attempts = part('section', { class: 'card wide' }, (data) =>
@@ -65,14 +65,19 @@ export function jobView({ jobId, openTo, report }) {
       })
       why.show(answer.why)
       attention.show(answer.attention ?? '')
-      bar.show({ phase: job.phase, progress: job.progress })
+      bar.show({ phase: job.phase, progress: progressOf(job) })
       state.show(stateFrom(job, answer.until))
       timeline.show({
         createdAt: job.createdAt,
         history: asList(job.history),
         finished: isFinished(job.phase),
       })
-      attempts.show({ attempts: asList(job.attempts), rollup: job.rollup, pipeline: job.pipeline })
+      attempts.show({
+        attempts: asList(job.attempts),
+        rollup: job.rollup,
+        pipeline: job.pipeline,
+        finished: isFinished(job.phase),
+      })
       result.show(job.result)
       record.show(job)
       await outputs.refresh(job)
@@ -94,7 +99,7 @@ const subOf = ({ kind, queue, generation, parent }) => [
   generation > 1 && h('span', { title: 'run again so many times' }, `generation ${generation}`),
 ]
 
-const progressOf = (job) => !isFinished(job.phase) && progressBar(job)
+const unfinishedBar = (job) => !isFinished(job.phase) && progressBar(job)
 
 /** Side by side, like every reconciler: what is wanted, what is seen, why that differs, and when somebody looks again. */
 const stateFrom = (
@@ -116,7 +121,7 @@ const stateFrom = (
   message,
   until: isFinished(phase) ? undefined : until,
   finished: isFinished(phase),
-  attempts: attemptsText({ phase, counts, settings }),
+  attempts: attemptsText({ phase, counts, settings, pipeline }),
   lost: counts?.infra,
   costUsd: pipeline ? costOfChildren(pipeline) + (costUsd ?? 0) : costUsd,
   source,
@@ -201,8 +206,9 @@ function timelineOf({ createdAt, history, finished }) {
   ]
 }
 
-function attemptsOf(jobId, { attempts, rollup }) {
-  if (attempts.length === 0) return [h('h2', {}, 'Attempts'), h('p', { class: 'empty' }, 'None yet.')]
+function attemptsOf(jobId, { attempts, rollup, finished }) {
+  if (attempts.length === 0)
+    return [h('h2', {}, 'Attempts'), h('p', { class: 'empty' }, finished ? 'None.' : 'None yet.')]
   const names = ['#', 'Outcome', 'Exit', 'Duration', 'Started', 'Where', 'Cost', 'Reason', 'Log']
   return [
     h('h2', {}, 'Attempts'),

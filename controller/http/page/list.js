@@ -1,7 +1,7 @@
 import { get } from './api.js'
 import { costLines } from './costs.js'
 import { h, keyed, part } from './dom.js'
-import { isLive, phaseMark, phases, progressBar } from './phase.js'
+import { isLive, phaseMark, phases, progressBar, progressOf } from './phase.js'
 import { moment } from './times.js'
 import { share } from './words.js'
 
@@ -195,15 +195,16 @@ const shortened = (job) => ({
   jobId: job.jobId,
   phase: job.phase,
   kind: job.kind,
-  progress: job.progress && { percent: Math.floor(job.progress.percent), stage: job.progress.stage },
+  progress: progressOf(job) && { percent: Math.floor(job.progress.percent), stage: job.progress.stage },
   attempts: attemptsText(job),
   queue: job.settings?.queue ?? job.spec?.queue,
   when: whenOf(job),
 })
 
-/** Counted attempts of the limit; the one that is under way counts with them. */
-export function attemptsText({ phase, counts, settings }) {
+/** Counted attempts of the limit; the one that is under way counts with them. Those of a pipeline are its children's. */
+export function attemptsText({ phase, counts, settings, pipeline }) {
   const max = settings?.limits?.attempts
+  if (pipeline !== undefined) return ''
   if (typeof max !== 'number' || typeof counts?.failed !== 'number') return ''
   return `${counts.failed + (isLive(phase) || phase === 'Succeeded' ? 1 : 0)} / ${max}`
 }

@@ -79,9 +79,11 @@ export function outputsPart(jobId) {
     async refresh({ phase, kind, generation, finishedAt, report, pipeline }) {
       const key = JSON.stringify([phase, generation, finishedAt, report?.fence])
       if (key === shownFor && Date.now() < expiresMs) return
-      // Only our workers publish here. It counts once the job has Succeeded; of a recording, also what was cut short.
+      // It counts once the job has Succeeded; of a recording, also what was cut short.
       const counts = phase === 'Succeeded' || (phase === 'Cancelled' && kind === 'record')
-      const outputs = counts && (report || pipeline) ? await load() : undefined
+      // Our workers say by a report that they have published; a container of the user says nothing.
+      const publishes = report || pipeline || kind === 'container'
+      const outputs = counts && publishes ? await load() : undefined
       show(outputs)
       shownFor = key
       expiresMs =

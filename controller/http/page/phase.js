@@ -39,6 +39,9 @@ export const outcomeMark = (outcome) =>
     ? h('span', { class: 'phase running' }, h('i', {}), 'under way')
     : h('span', { class: `phase ${hue[outcome.class] ?? 'failed'}` }, h('i', {}), outcome.class)
 
+/** What its task says of its way. Of a video that was split that is over: the task had only found out that it is long. */
+export const progressOf = ({ progress, pipeline }) => (pipeline === undefined ? progress : undefined)
+
 /** The bar of a job: full when it succeeded, and none where there is nothing to show. */
 export function progressBar({ phase, progress }) {
   if (phase === 'Succeeded')
