@@ -53,14 +53,42 @@ describe('what sounds', () => {
   test.each<[Recipe, Recipe, number, string]>([
     ['mp3 of few bits', 'mp3', 12, 'fail'],
     ['mp3', 'mp3 of few bits', 12, 'keep'],
+    ['mp3', 'bare mp3', 8, 'fail'],
     ['ogg', 'longer ogg', 12, 'fail'],
     ['longer ogg', 'ogg', 12, 'keep'],
   ])('%s and %s behind one another: both of them', async (first, second, seconds, onDamage) => {
     const joined = Buffer.concat([await studio.content(first), await studio.content(second)])
     const job = await studio.convert('joined.bin', joined, { params: { ...wavOnly, onDamage } })
     expect(secondsOf(await studio.samplesOf(job, 'joined.wav'))).toBeCloseTo(seconds, 0)
-    // The second says what it is where sound is expected; nothing else may be told.
-    expect(job.metadata.warnings.filter(({ code }) => code !== 'DAMAGED_FRAMES')).toEqual([])
+    // The second says what it is where sound is expected; that is no damage.
+    expect(job.metadata.warnings).toEqual([])
+  })
+
+  test.each([
+    ['in the first', 20_000],
+    ['in the last', 150_000],
+  ])(
+    'of three mp3s behind one another, damage %s is told, and the tags between them are not',
+    async (_, at) => {
+      const parts: Recipe[] = ['mp3 of few bits', 'mp3', 'mp3 of few bits']
+      const joined = Buffer.concat(await Promise.all(parts.map(studio.content)))
+      joined.fill(0xa5, at, at + 2000)
+      const job = await studio.convert('joined.bin', joined, { params: wavOnly })
+      expect(job.metadata.warnings.map(({ code }) => code)).toEqual(['DAMAGED_FRAMES'])
+    },
+  )
+
+  test.each([
+    ['SoX', 0x7fff_f000],
+    ['arecord', 0x8000_0000],
+    ['ffmpeg', 0xffff_ffff],
+  ])('a wav that %s wrote to a pipe, with a size that it did not know, is whole', async (_, size) => {
+    const wav = Buffer.from(await studio.content('tone'))
+    wav.writeUInt32LE(Math.min(0xffff_ffff, size + 36), 4)
+    wav.writeUInt32LE(size, wav.indexOf('data') + 4)
+    const job = await studio.convert('piped.wav', wav, { params: wavOnly })
+    expect(job.metadata.resultS).toBeCloseTo(4, 2)
+    expect(job.metadata.warnings).toEqual([])
   })
 
   test('an mp3 with more behind its sound than in it is neither cut off nor damaged', async () => {
@@ -69,14 +97,27 @@ describe('what sounds', () => {
     expect(job.metadata.resultS).toBeCloseTo(4, 0)
   })
 
-  test('sound that begins late in a video begins as late in the output', async () => {
-    const job = await studio.convert('late.mkv', 'late sound', { params: wavOnly })
-    const samples = await studio.samplesOf(job, 'late.wav')
-    expect(secondsOf(samples)).toBeCloseTo(3.5, 1)
-    expect(rms(samples, 0, 1.45)).toBe(0)
-    expect(rms(samples, 1.6, 3.4)).toBeGreaterThan(1000)
-    expect(job.metadata.audio.startS).toBeCloseTo(1.5, 1)
-  })
+  test.each<[Recipe, number, Record<string, unknown>]>([
+    ['late sound', 1.5, {}],
+    ['late sound of MPEG-TS', 1.5, {}],
+    ['late sound of MPEG-TS', 1.5, { loudness: {} }],
+    ['late sound of MPEG-PS', 1.5, {}],
+    ['late sound of Ogg', 1.5, {}],
+    ['sound after 10 s of MPEG-TS', 10, {}],
+    ['sound after 10 s of MPEG-TS', 10, { loudness: {} }],
+    ['sound after 10 s of MPEG-PS', 10, {}],
+  ])(
+    'sound that begins late in a video begins as late in the output: %s (%s s), %j',
+    async (recipe, lateS, more) => {
+      const job = await studio.convert('late.bin', recipe, { params: { ...wavOnly, ...more } })
+      const samples = await studio.samplesOf(job, 'late.wav')
+      expect(secondsOf(samples)).toBeCloseTo(lateS + 2, 1)
+      expect(rms(samples, 0, lateS - 0.05)).toBe(0)
+      expect(rms(samples, lateS + 0.1, lateS + 1.9)).toBeGreaterThan(1000)
+      expect(job.metadata.audio.startS).toBeCloseTo(lateS, 1)
+      expect(job.metadata.warnings).toEqual([])
+    },
+  )
 
   test('a hole in the time stamps is silence in the output', async () => {
     const job = await studio.convert('hole.mkv', 'sound with a hole', { params: wavOnly })
@@ -126,6 +167,37 @@ describe('what sounds', () => {
   test('only the first of several tracks is used, which is said', async () => {
     const job = await studio.convert('tracks.mp4', 'two tracks', { params: quiet })
     expect(job.metadata.warnings.map(({ code }) => code)).toEqual(['AUDIO_STREAMS_LEFT_OUT'])
+  })
+
+  test.each<[Recipe, Record<string, unknown>, string]>([
+    ['second microphone', {}, 'AUDIO_EMPTY'],
+    ['second microphone', { loudness: {} }, 'AUDIO_EMPTY'],
+    ['second microphone without pictures', {}, 'AUDIO_EMPTY'],
+    ['second microphone of MPEG-TS', {}, 'AUDIO_STREAMS_LEFT_OUT'],
+  ])(
+    'the first track with sound in it is used, not an empty one before it: %s, %j',
+    async (recipe, more, code) => {
+      const job = await studio.convert('microphone.bin', recipe, { params: { ...wavOnly, ...more } })
+      const samples = await studio.samplesOf(job, 'microphone.wav')
+      expect(secondsOf(samples)).toBeCloseTo(4, 1)
+      expect(rms(samples, 0.1, 3.9)).toBeGreaterThan(1000)
+      expect(job.metadata.warnings.map((warning) => warning.code)).toEqual([code])
+      expect(job.metadata.tags).toEqual(recipe.endsWith('MPEG-TS') ? {} : { artist: 'Somebody' })
+    },
+  )
+
+  test('a track of a format that nobody knows leaves the place to the next one, which is said', async () => {
+    const known = await studio.content('two languages')
+    const unknown = Buffer.from(known.toString('latin1').replaceAll('sowt', 'zzzz'), 'latin1')
+    const job = await studio.convert('languages.mov', unknown, { params: wavOnly })
+    expect(rms(await studio.samplesOf(job, 'languages.wav'), 0.1, 3.9)).toBeGreaterThan(1000)
+    expect(job.metadata.audio.codec).toBe('aac')
+    expect(job.metadata.warnings).toEqual([
+      {
+        code: 'AUDIO_STREAMS_LEFT_OUT',
+        message: 'Only the first readable one of several audio streams was used.',
+      },
+    ])
   })
 
   test('titles are kept; where it was recorded, comments, pictures and chapters are not', async () => {
@@ -402,7 +474,9 @@ describe('one conversion by itself', () => {
     await writeFile(path, await studio.content('tone'))
     const signal = new AbortController().signal
     const probed = await probe(path, { tools, limits: inputLimits, signal })
-    const source = requireAudio(probed, { tells: true, meant: 1, tags: {}, limits: inputLimits })
+    const source = requireAudio(probed, {
+      ...{ tells: true, meant: 1, harmless: 0, tags: {}, limits: inputLimits },
+    })
     const input = { url: `file:${path}`, guard: inputGuard(inputLimits.pixels) }
     const converting = convertAudio(input, source, audioParamsSchema.parse({ formats: ['wav'] }), {
       ...{ tools, base: 'x', folder, stallMs: 10_000, longestS: 100, signal, nowMs: Date.now },

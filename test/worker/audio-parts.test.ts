@@ -21,14 +21,15 @@ import {
   planAudio,
   planPreview,
   requireAudio,
+  type Track,
 } from '../../worker/audio/plan.ts'
 import { audioStages, stagedProgress, stageWeights } from '../../worker/audio/progress.ts'
-import { id3Bytes, meantShare, tellsDuration } from '../../worker/audio/promise.ts'
+import { id3Bytes, isPipedWav, meantShare, tagsBetween, tellsDuration } from '../../worker/audio/promise.ts'
 import { planTrim, silenceReader, type Trim, trimFilters, trimmedS } from '../../worker/audio/silence.ts'
-import { parseTags } from '../../worker/audio/tags.ts'
+import { parseTags, tagsArguments } from '../../worker/audio/tags.ts'
 import { parseMade, problemOf } from '../../worker/audio/verify.ts'
 import { inputLimits } from '../../worker/media/limits.ts'
-import { type Probe, parseProbe } from '../../worker/media/probe.ts'
+import { emptyAudio, type Probe, parseProbe } from '../../worker/media/probe.ts'
 
 // The parts of kind audio that compute: what ffmpeg says, what it is told, and what is decided in between.
 
@@ -125,6 +126,14 @@ describe('what loudnorm says', () => {
     const loud = { ...found, integratedLufs: 1.2, thresholdLufs: 0.3 }
     expect(secondPassFilter(target, loud, { channels: 1, sampleRateHz: 8000 })).toMatch(
       /measured_I=0:.*measured_thresh=0:.*aresample=8000,aformat=channel_layouts=mono$/,
+    )
+  })
+
+  test('a range of 0, which loudnorm takes for one that nobody has measured, is told as a hundredth', () => {
+    const target = { targetLufs: -23, truePeakDbtp: -1.5, rangeLu: 11 }
+    const steady = { ...found, rangeLu: 0 }
+    expect(secondPassFilter(target, steady, { channels: 2, sampleRateHz: 44_100 })).toContain(
+      ':measured_LRA=0.01:',
     )
   })
 })
@@ -321,6 +330,42 @@ describe('how long an input says that it is', () => {
     expect(id3Bytes(head)).toBe(expected)
   })
 
+  const tag = Buffer.from('ID3\x03\0\0\0\0\0\x14....................', 'latin1')
+  const part = (bytes: number, says = bytes) => {
+    const whole = Buffer.alloc(bytes)
+    frame('Info', both, 100, says).copy(whole)
+    whole.set([0xff, 0xfb])
+    return whole
+  }
+  const silent = Buffer.concat([Buffer.from([0xff, 0xfb]), Buffer.alloc(400)])
+  test.each<[string, Buffer[], number]>([
+    ['none where there is one', [part(1000)], 0],
+    ['none where there is none', [part(1000), part(1000)], 0],
+    ['one', [part(1000), tag, part(2000)], 1],
+    ['one behind one without it', [part(1000), part(500), tag, part(2000)], 1],
+    ['one where two stand together', [part(1000), tag, tag, part(1000)], 1],
+    ['two', [part(1000), tag, part(2000), tag, part(700)], 2],
+    [
+      'one before what does not say how long it is, and none behind it',
+      [part(900), tag, silent, tag, part(900)],
+      1,
+    ],
+    ['none where the tag is the end', [part(1000), tag], 0],
+    ['none where no frame follows', [part(1000), tag, Buffer.alloc(900)], 0],
+    ['none where it stands elsewhere', [part(1000, 900), tag, part(1000)], 0],
+    ['none where nothing says where it ends', [part(1000, 0), tag, part(1000)], 0],
+    ['as many as are looked for', Array.from({ length: 300 }, () => [part(300), tag]).flat(), 99],
+  ])('tags between MP3s that were joined: %s', async (_, parts, expected) => {
+    const file = Buffer.concat(parts)
+    const reads: number[] = []
+    const readAt = async (offset: number) => {
+      reads.push(offset)
+      return file.subarray(offset, offset + 512)
+    }
+    expect(await tagsBetween(readAt, 0)).toBe(expected)
+    expect(reads.length).toBeLessThanOrEqual(200)
+  })
+
   const riff = (size: number, what = 'WAVE') => {
     const head = Buffer.from(`RIFF....${what}fmt `, 'latin1')
     head.writeUInt32LE(size, 4)
@@ -339,13 +384,18 @@ describe('how long an input says that it is', () => {
     ['longer than it says', riff(992), 1010, 1],
     ['written to a pipe', riff(0xffff_ffff), 500, 1],
     ['written to a pipe, with zero', riff(0), 500, 1],
+    ['written to a pipe by SoX', riff(0x7fff_f024), 500, 1],
+    ['written to a pipe by arecord', riff(0x8000_0024), 500, 1],
+    ['of almost 2 GiB, cut in the middle', riff(0x7fff_eff8), 0x3fff_f800, 2],
+    ['of more than 2 GiB, cut in the middle', riff(0x8000_0ff8), 0x4000_0800, 2],
     ['not WAV', riff(992, 'AVI '), 500, 1],
     ['too short', Buffer.from('RIFF'), 4, 1],
     ['above 4 GiB, cut in the middle', rf64(9992, 0), 5000, 2],
     ['above 4 GiB with its samples counted, which ffprobe goes by', rf64(9992, 70), 5000, 1],
     ['above 4 GiB, too short', rf64(9992, 0).subarray(0, 30), 30, 1],
-  ])('WAV: %s', (_, head, bytes, expected) => {
+  ])('WAV: %s', (does, head, bytes, expected) => {
     expect(meantShare(head, bytes)).toBe(expected)
+    expect(isPipedWav(head)).toBe(does.startsWith('written to a pipe'))
   })
 })
 
@@ -373,7 +423,13 @@ const probed = (
       ],
     }),
   )
-const options = { tells: true, meant: 1, tags: {}, limits: inputLimits }
+const options = { tells: true, meant: 1, harmless: 0, tags: {}, limits: inputLimits }
+const probedAs = (container: string, startS: string) =>
+  probed({ start_time: startS }, { video: {}, format: { format_name: container } })
+const first = { index: 1, codec: 'aac', channels: 2, sampleRateHz: 44_100, startS: 0, endS: 60 }
+const second = { ...first, index: 2 }
+const twoTracks = (firstType: string): Probe['streams'] =>
+  ['video', firstType, 'audio'].map((type, index) => ({ index, type, codec: 'any' }))
 const sourceOf = (...args: Parameters<typeof probed>): AudioSource => requireAudio(probed(...args), options)
 
 describe('what may be worked on', () => {
@@ -393,9 +449,57 @@ describe('what may be worked on', () => {
     expect(requireAudio(probe, { ...options, ...more })).toMatchObject(expected)
   })
 
+  const video = { video: {} }
+  test.each<[string, Probe, Track]>([
+    ['at the start', probed(), { index: 1, isFar: false, lateS: undefined }],
+    ['at the start of MPEG-TS', probedAs('mpegts', '0'), { index: 1, isFar: false, lateS: undefined }],
+    ['late in MPEG-TS', probedAs('mpegts', '1.5'), { index: 1, isFar: false, lateS: 1.5 }],
+    ['late in MPEG-PS', probedAs('mpeg', '1.5'), { index: 1, isFar: false, lateS: 1.5 }],
+    ['late in Ogg', probedAs('ogg', '1.5'), { index: 1, isFar: false, lateS: 1.5 }],
+    ['late in Matroska', probedAs('matroska,webm', '1.5'), { index: 1, isFar: false, lateS: undefined }],
+    ['far in MPEG-TS', { ...probedAs('mpegts', '10'), isFar: true }, { index: 1, isFar: true, lateS: 10 }],
+    [
+      'in the second track',
+      { ...probed(null, video), streams: twoTracks('audio'), laterAudio: second },
+      { index: 2, isFar: false, lateS: undefined },
+    ],
+  ])('where ffmpeg finds sound %s', (_, probe, track) => {
+    expect(requireAudio(probe, options).track).toEqual(track)
+  })
+
+  test.each<[string, Partial<Probe>, Record<string, string>]>([
+    ['the first of two', { audio: first }, { AUDIO_STREAMS_LEFT_OUT: 'Only the first of several' }],
+    [
+      'the second, of a format that is known',
+      { laterAudio: second },
+      { AUDIO_STREAMS_LEFT_OUT: 'Only the first readable one of several' },
+    ],
+    [
+      'the second, with something in it',
+      { laterAudio: second, streams: twoTracks(emptyAudio) },
+      { AUDIO_EMPTY: 'the first that has some was used' },
+    ],
+  ])('which track is used is told: %s', (_, found, expected) => {
+    const { warnings } = requireAudio(
+      { ...probed(null, video), streams: twoTracks('audio'), ...found },
+      options,
+    )
+    expect(Object.fromEntries(warnings.map(({ code, message }) => [code, message]))).toEqual(
+      Object.fromEntries(
+        Object.entries(expected).map(([code, part]) => [code, expect.stringContaining(part)]),
+      ),
+    )
+  })
+
   test.each<[string, Probe, string, RegExp]>([
     ['no streams', probed(null), 'NO_AUDIO_STREAM', /no streams at all/],
     ['only video', probed(null, { video: {} }), 'NO_AUDIO_STREAM', /only video/],
+    [
+      'a track that is empty, and no other',
+      { ...probed(null, video), streams: twoTracks(emptyAudio).slice(0, 2) },
+      'NO_AUDIO_STREAM',
+      /only video, empty audio/,
+    ],
     [
       'an unknown codec',
       probed({ codec_name: undefined }),
@@ -477,7 +581,7 @@ const planned = (params: Record<string, unknown>, found: Partial<Analysis> = {})
 const argsOf = (...args: Parameters<typeof planned>): string =>
   makeArguments(planned(...args), { input, paths }).join(' ')
 const prepared =
-  '[0:a:0]aresample=async=1:first_pts=0:rematrix_maxval=1.0,aformat=sample_fmts=fltp:channel_layouts=stereo:sample_rates=44100'
+  '[0:1]aresample=async=1:first_pts=0:rematrix_maxval=1.0,aformat=sample_fmts=fltp:channel_layouts=stereo:sample_rates=44100'
 const start = '-y -nostdin -hide_banner -v info -nostats -stats_period 0.5 -progress pipe:1'
 
 describe('what ffmpeg is told', () => {
@@ -551,8 +655,41 @@ describe('what ffmpeg is told', () => {
       `${prepared},asetnsamples=n=441:p=0,silencedetect=n=-40dB:d=1,ametadata=mode=print:key=lavfi.silence_start:file=-:direct=1,ametadata=mode=print:key=lavfi.silence_end:file=-:direct=1,ebur128=peak=true:framelog=verbose,loudnorm=I=-23:TP=-1.5:LRA=11:print_format=json[heard]`,
     ],
   ])('the pass that only listens', (params, graph) => {
-    expect(analyseArguments(params, { input, shape, capS: 100 }).join(' ')).toBe(
+    expect(analyseArguments(params, { input, track: sourceOf().track, shape, capS: 100 }).join(' ')).toBe(
       `${start} -timelimit 1100 -guard -i file:/in -filter_complex ${graph} -map [heard] -t 100 -f null -`,
+    )
+  })
+
+  const far = '-analyzeduration 120000000 -probesize 100000000'
+  test.each<[string, Track, string]>([
+    [
+      'of several tracks',
+      { index: 2, isFar: false, lateS: undefined },
+      '-i file:/in -filter_complex [0:2]aresample',
+    ],
+    [
+      'begins late in MPEG',
+      { index: 1, isFar: false, lateS: 1.5 },
+      '-i file:/in -filter_complex [0:1]asetpts=PTS-STARTPTS+1.500000/TB,aresample',
+    ],
+    [
+      'is far',
+      { index: 1, isFar: true, lateS: 10 },
+      `${far} -i file:/in -filter_complex [0:1]asetpts=PTS-STARTPTS+10.000000/TB,aresample`,
+    ],
+  ])('both passes take the same sound to the same time: it %s', (_, track, expected) => {
+    const params = audioParamsSchema.parse({})
+    const heard = analyseArguments(params, { input, track, shape, capS: 100 }).join(' ')
+    const made = makeArguments({ ...planned({}), track }, { input, paths }).join(' ')
+    for (const args of [heard, made]) {
+      expect(args).toContain(` -guard ${expected}=async=1:first_pts=0:`)
+      expect(args).not.toContain('0:a')
+    }
+  })
+
+  test('ffprobe is asked behind the guard for the tags of the track that is used', () => {
+    expect(tagsArguments(input, 2).join(' ')).toBe(
+      '-v error -guard -select_streams 2 -show_entries format_tags:stream_tags -of json file:/in',
     )
   })
 

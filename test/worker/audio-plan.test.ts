@@ -154,7 +154,11 @@ describe('what is done with an input', () => {
     ['2 GB', { bytes: transcribeLimits.bytes }, asIs('mp4')],
     ['a byte more than 2 GB', { bytes: transcribeLimits.bytes + 1 }, copied('m4a')],
     ['sound that begins 0.2 s late', { audio: [{ start_time: '0.2' }] }, asIs('mp4')],
-    ['sound that begins 5 s late: with silence before it', { audio: [{ start_time: '5.0' }] }, converted],
+    [
+      'sound that begins 5 s after the pictures: with silence before it, so they are read as well',
+      { audio: [{ start_time: '5.0' }] },
+      { ...converted, afterPictures: true },
+    ],
     ['four hours', { durationS: 14_400 }, asIs('mp4')],
     ['half a second', { durationS: 0.5 }, asIs('mp4')],
     ['no audio', { audio: [] }, { way: 'none' }],

@@ -19,6 +19,14 @@ const picture = [
   ...source('testsrc2=size=160x90:rate=10:duration=4'),
   ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p'],
 ]
+const pictureAndTwo = [...tone(4), ...picture, '-map', '1:v', '-map', '0:a', '-map', '0:a']
+/** A track that a recorder has made for a microphone that was not there, and one with sound. */
+const secondMicrophone = [...pictureAndTwo, '-c:a', 'aac', '-filter:a:0', 'aselect=0']
+const lateSound = ['-itsoffset', '1.5', ...tone(2), ...picture]
+const veryLateSound = [
+  ...['-itsoffset', '10', ...tone(2), ...source('color=size=160x90:rate=25:duration=12')],
+  ...['-preset', 'ultrafast', '-pix_fmt', 'yuv420p'],
+]
 /** A second of silence, 1.5 s of sound, 1.2 s of silence, 0.3 s of sound, 2 s of silence. */
 const talk =
   "aevalsrc='(between(t,1,2.5)+between(t,3.7,4))*0.3*sin(2764*t)|(between(t,1,2.5)+between(t,3.7,4))*0.3*sin(2764*t)':d=6:s=48000"
@@ -64,7 +72,22 @@ const recipes = {
     ...['-c:a', 'aac', '-b:a', '384k', '-f', 'mp4'],
   ],
   video: [...tone(4), ...picture, '-c:a', 'aac', '-f', 'mp4'],
-  'late sound': ['-itsoffset', '1.5', ...tone(2), ...picture, '-c:a', 'aac', '-f', 'matroska'],
+  'late sound': [...lateSound, '-c:a', 'aac', '-f', 'matroska'],
+  'late sound of MPEG-TS': [...lateSound, '-c:a', 'aac', '-f', 'mpegts'],
+  'late sound of MPEG-PS': [...lateSound, '-c:v', 'mpeg2video', '-r', '25', '-c:a', 'mp2', '-f', 'vob'],
+  'late sound of Ogg': [...lateSound, '-c:v', 'libtheora', '-c:a', 'libvorbis', '-f', 'ogg'],
+  'sound after 10 s of MPEG-TS': [...veryLateSound, '-c:v', 'libx264', '-c:a', 'aac', '-f', 'mpegts'],
+  'sound after 10 s of MPEG-PS': [...veryLateSound, '-c:v', 'mpeg2video', '-c:a', 'mp2', '-f', 'vob'],
+  'second microphone': [
+    ...[...secondMicrophone, '-metadata:s:a:0', 'artist=Nobody', '-metadata:s:a:1', 'artist=Somebody'],
+    ...['-f', 'matroska'],
+  ],
+  'second microphone of MPEG-TS': [...secondMicrophone, '-f', 'mpegts'],
+  'second microphone without pictures': [
+    ...[...tone(4), '-map', '0:a', '-map', '0:a', '-c:a', 'aac', '-filter:a:0', 'aselect=0'],
+    ...['-metadata:s:a:0', 'artist=Nobody', '-metadata:s:a:1', 'artist=Somebody', '-f', 'matroska'],
+  ],
+  'two languages': [...pictureAndTwo, '-c:a:0', 'pcm_s16le', '-c:a:1', 'aac', '-f', 'mov'],
   'sound with a hole': [
     ...tone(4),
     ...['-af', "aselect='not(between(t,1,2.5))'", '-c:a', 'libmp3lame', '-f', 'matroska'],

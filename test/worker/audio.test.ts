@@ -86,6 +86,16 @@ describe('one upload', () => {
     expect(job.metadata.warnings).toEqual([])
   })
 
+  test('what is equally loud all along gets one gain, where its peaks leave room', async () => {
+    const job = await studio.convert('steady.wav', 'tone', {
+      params: { formats: ['flac'], loudness: { targetLufs: -23 }, waveform: false },
+    })
+    expect(job.metadata.normalization?.type).toBe('linear')
+    const { integrated } = await studio.loudnessOf(job, 'steady.flac')
+    expect(Math.abs(integrated + 23), `${integrated} LUFS`).toBeLessThan(0.2)
+    expect(job.metadata.warnings).toEqual([])
+  })
+
   test('silence at both ends is cut off, and all that is made is of the rest', async () => {
     const job = await studio.convert('talk.wav', 'talk', {
       params: { formats: ['wav', 'mp3'], trimSilence: {}, preview: { lengthS: 60 } },

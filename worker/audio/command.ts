@@ -1,13 +1,13 @@
 import type { AudioTags } from '../../schemas/audio-metadata.ts'
 import type { AudioFormat, AudioParams } from '../../schemas/kinds/audio.ts'
 import { nothingElse, runArguments } from '../media/arguments.ts'
-import { inputGuard, inputLimits } from '../media/limits.ts'
+import { farLook, inputGuard, inputLimits } from '../media/limits.ts'
 import type { MediaInput } from '../media/probe.ts'
 import { ebur128Filter } from './ebur128.ts'
 import { formats, layoutOf, type Shape } from './formats.ts'
 import { firstPassFilter, secondPassFilter } from './loudnorm.ts'
 import { peaksRateHz } from './peaks.ts'
-import { type AudioPlan, audioCpuLimitS, clipS, type PreviewPlan } from './plan.ts'
+import { type AudioPlan, audioCpuLimitS, clipS, type PreviewPlan, type Track } from './plan.ts'
 import { silenceFilter, trimFilters } from './silence.ts'
 
 /** Every argument list of this kind is made here. All of them are pure, and all paths absolute. */
@@ -18,24 +18,33 @@ const bare = [...nothingElse, '-fflags', '+bitexact']
 /** A file that we made, which is still not opened as anything else than a file. */
 const ownFile = (path: string): string[] => [...inputGuard(inputLimits.pixels), '-i', `file:${path}`]
 
+const inputArguments = (input: MediaInput, { isFar }: Track): string[] => [
+  ...input.guard,
+  ...(isFar ? farLook : []),
+  ...['-i', input.url],
+]
+
 /**
  * Audio as everything after it wants it. Sound that begins late, or after a gap, comes after silence, as whoever watches the
  * video hears it. The mix of many channels may not be louder than full scale.
  */
-const prepare = ({ channels, sampleRateHz }: Shape): string =>
-  `[0:a:0]aresample=async=1:first_pts=0:rematrix_maxval=1.0,aformat=sample_fmts=fltp:channel_layouts=${layoutOf(channels)}:sample_rates=${sampleRateHz}`
+const prepare = ({ index, lateS }: Track, { channels, sampleRateHz }: Shape): string =>
+  `[0:${index}]${[
+    ...(lateS === undefined ? [] : [`asetpts=PTS-STARTPTS+${lateS.toFixed(6)}/TB`]),
+    'aresample=async=1:first_pts=0:rematrix_maxval=1.0',
+    `aformat=sample_fmts=fltp:channel_layouts=${layoutOf(channels)}:sample_rates=${sampleRateHz}`,
+  ].join(',')}`
 
 /** The pass that only listens: how long, how loud, and where there is silence. */
 export const analyseArguments = (
   { loudness, trimSilence }: Pick<AudioParams, 'loudness' | 'trimSilence'>,
-  { input, shape, capS }: { input: MediaInput; shape: Shape; capS: number },
+  { input, track, shape, capS }: { input: MediaInput; track: Track; shape: Shape; capS: number },
 ): string[] => [
   ...runArguments(audioCpuLimitS(capS), 'info'),
-  ...input.guard,
-  ...['-i', input.url],
+  ...inputArguments(input, track),
   '-filter_complex',
   `${[
-    prepare(shape),
+    prepare(track, shape),
     ...(trimSilence === undefined ? [] : [silenceFilter(trimSilence, shape.sampleRateHz)]),
     ebur128Filter,
     ...(loudness === undefined ? [] : [firstPassFilter(loudness)]),
@@ -61,8 +70,8 @@ export const makeArguments = (plan: AudioPlan, { input, paths }: { input: MediaI
   const cap = ['-t', String(plan.capS)]
   return [
     ...runArguments(plan.cpuLimitS, 'info'),
-    ...input.guard,
-    ...['-i', input.url, '-filter_complex', graphOf(plan, branches)],
+    ...inputArguments(input, plan.track),
+    ...['-filter_complex', graphOf(plan, branches)],
     ...plan.files.flatMap(({ format, shape }, index) => [
       ...['-map', `[f${index}]`, ...cap, '-ar', String(shape.sampleRateHz)],
       ...formats[format].encoder(plan.params, shape),
@@ -86,9 +95,9 @@ export const makeArguments = (plan: AudioPlan, { input, paths }: { input: MediaI
 }
 
 const graphOf = (plan: AudioPlan, branches: readonly string[]): string => {
-  const { params, shape, trim, firstPass, measures } = plan
+  const { params, track, shape, trim, firstPass, measures } = plan
   const chain = [
-    prepare(shape),
+    prepare(track, shape),
     ...(trim === undefined ? [] : trimFilters(trim, shape.sampleRateHz)),
     ...(params.loudness === undefined || firstPass === undefined
       ? []

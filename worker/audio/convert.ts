@@ -93,7 +93,7 @@ export const convertAudio = async (
   const warnings: Warning[] = [
     ...source.warnings,
     ...(heard ?? judgeLength(source, resultS, params)),
-    ...damageWarnings(damage),
+    ...damageWarnings(damage - source.harmless),
     ...trimWarnings(plan, analysis),
   ]
 
@@ -186,7 +186,7 @@ const analyse = async (
   const silences = silenceReader()
   let decodedS = 0
   const { stderr } = await run(
-    analyseArguments(params, { input, shape: shapeFor(source, params), capS }),
+    analyseArguments(params, { input, track: source.track, shape: shapeFor(source, params), capS }),
     // Past the expected end nothing would tell the watchdog that it goes on.
     source.isGuess ? options.longestS : source.expectedS,
     options,
@@ -254,7 +254,7 @@ export const judgeLength = (
 }
 
 const damageWarnings = (damage: number): Warning[] =>
-  damage === 0
+  damage <= 0
     ? []
     : [
         {

@@ -33,7 +33,8 @@ export const secondPassFilter = (
   [
     `${targetOf(target)}:measured_I=${within(found.integratedLufs, -99, 0)}`,
     `measured_TP=${within(found.truePeakDbtp, -99, 99)}`,
-    `measured_LRA=${within(found.rangeLu, 0, 99)}`,
+    // 0, as of a steady sound, is to the filter as if nobody had measured, and then it never goes the linear way.
+    `measured_LRA=${within(found.rangeLu, 0.01, 99)}`,
     `measured_thresh=${within(found.thresholdLufs, -99, 0)}`,
     `offset=${within(found.offsetLu, -99, 99)}`,
     `linear=true:print_format=json,aresample=${sampleRateHz},aformat=channel_layouts=${layoutOf(channels)}`,

@@ -2,7 +2,7 @@ import type { AudioMetadata, AudioTags } from '../../schemas/audio-metadata.ts'
 import type { AudioFormat, AudioParams } from '../../schemas/kinds/audio.ts'
 import { WorkerError } from '../errors.ts'
 import type { InputLimits } from '../media/limits.ts'
-import type { AudioStream, Probe } from '../media/probe.ts'
+import { type AudioStream, emptyAudio, type Probe } from '../media/probe.ts'
 import { formats, type Shape } from './formats.ts'
 import type { FirstPass } from './loudnorm.ts'
 import { peaksBytesPerSecond } from './peaks.ts'
@@ -13,14 +13,27 @@ export type AudioSource = {
   container: string
   bytes: number
   audio: AudioStream
+  track: Track
   /** How long it should be, as far as anybody knows before it is decoded. */
   expectedS: number
   /** How long it says that it is; undefined: it says nothing that it could be held to. */
   promisedS: number | undefined
   /** The expectation is a guess from the first bit rates. */
   isGuess: boolean
+  /** How often ffmpeg will complain although nothing is damaged. */
+  harmless: number
   tags: AudioTags
   warnings: AudioMetadata['warnings']
+}
+
+/** Where ffmpeg finds the sound. */
+export type Track = {
+  /** Among all streams of the input. */
+  index: number
+  /** It begins so late that ffmpeg has to be told to look for it. */
+  isFar: boolean
+  /** How late it begins, where ffmpeg would lose that. */
+  lateS: number | undefined
 }
 
 export const audioLimits = {
@@ -30,18 +43,32 @@ export const audioLimits = {
   highestRateHz: 768_000,
 } as const
 
+/** The first sound track that can be heard. Pure. */
+export const heardOf = ({
+  audio,
+  laterAudio,
+}: Pick<Probe, 'audio' | 'laterAudio'>): AudioStream | undefined => audio ?? laterAudio
+
 /**
  * What was probed, if it is audio within the limits. Pure.
  * @param tells whether it says how long it is
  * @param meant how much larger it was meant to be
+ * @param harmless how often ffmpeg will complain although nothing is damaged
  * @throws WorkerError NO_AUDIO_STREAM, INPUT_UNREADABLE, INPUT_TOO_LARGE
  */
 export const requireAudio = (
-  { container, bytes, audio, video, durationS, streams }: Probe,
-  { tells, meant, tags, limits }: { tells: boolean; meant: number; tags: AudioTags; limits: InputLimits },
+  probed: Probe,
+  {
+    tells,
+    meant,
+    harmless,
+    tags,
+    limits,
+  }: { tells: boolean; meant: number; harmless: number; tags: AudioTags; limits: InputLimits },
 ): AudioSource => {
-  const sounds = streams.filter(({ type }) => type === 'audio').length
-  if (sounds === 0) {
+  const { container, bytes, video, durationS, streams } = probed
+  const audio = heardOf(probed)
+  if (!streams.some(({ type }) => type === 'audio')) {
     const types = [...new Set(streams.map(({ type }) => type))].join(', ')
     throw new WorkerError(
       'NO_AUDIO_STREAM',
@@ -49,7 +76,10 @@ export const requireAudio = (
     )
   }
   if (audio === undefined)
-    throw new WorkerError('INPUT_UNREADABLE', 'its audio is of a format that ffmpeg does not know')
+    throw new WorkerError(
+      'INPUT_UNREADABLE',
+      'its audio is of a format that ffmpeg does not know, or nothing of it is found in the first two minutes',
+    )
   const expectedS = audio.endS ?? durationS
   if (expectedS === undefined || !(expectedS > 0))
     throw new WorkerError('INPUT_UNREADABLE', 'it says nothing about its duration and has no time stamps')
@@ -65,16 +95,41 @@ export const requireAudio = (
     container,
     bytes,
     audio,
+    track: trackOf(probed, audio),
     expectedS,
     // Some containers know only how long the whole is, and the sound of a video may end before its pictures.
     promisedS: tells && promisedS !== undefined ? promisedS * meant : undefined,
     isGuess: !tells,
+    harmless,
     tags,
-    warnings:
-      sounds > 1
-        ? [{ code: 'AUDIO_STREAMS_LEFT_OUT', message: 'Only the first of several audio streams was used.' }]
-        : [],
+    warnings: trackWarnings(streams, audio),
   }
+}
+
+/** Of what may jump in time ffmpeg counts from the first that it reads, and it reads nothing but the sound. */
+const countedFromSound = ['mpegts', 'mpeg', 'ogg']
+
+const trackOf = ({ container, isFar = false }: Probe, { index, startS }: AudioStream): Track => ({
+  index,
+  isFar,
+  lateS: startS > 0 && countedFromSound.includes(container) ? startS : undefined,
+})
+
+/** Which of the sound tracks was used, and why not another. */
+const trackWarnings = (streams: Probe['streams'], audio: AudioStream): AudioSource['warnings'] => {
+  const warnings: AudioSource['warnings'] = []
+  const [first, ...others] = streams.filter(({ type }) => type === 'audio')
+  if (streams.some(({ type }) => type === emptyAudio))
+    warnings.push({
+      code: 'AUDIO_EMPTY',
+      message: 'The input names a sound track without any sound in it: the first that has some was used.',
+    })
+  if (others.length > 0) {
+    const used = audio.index === first?.index ? 'the first' : 'the first readable one'
+    const message = `Only ${used} of several audio streams was used.`
+    warnings.push({ code: 'AUDIO_STREAMS_LEFT_OUT', message })
+  }
+  return warnings
 }
 
 const tooMuch = (what: string, value: number, limit: number): WorkerError =>
@@ -95,6 +150,7 @@ export const needsAnalysis = (source: AudioSource, params: AudioParams): boolean
 /** What the run does that writes the outputs. */
 export type AudioPlan = {
   params: AudioParams
+  track: Track
   /** Of everything between the mix and the encoders. */
   shape: Shape
   /** Of each output. */
@@ -122,6 +178,7 @@ export const planAudio = (
   const wholeS = analysis?.decodedS ?? source.expectedS
   return {
     params,
+    track: source.track,
     shape,
     files: params.formats.map((format) => ({
       format,

@@ -46,6 +46,37 @@ const bytesSaid = (frame: Buffer): number | undefined => {
   return vbri < 0 ? undefined : numberAt(frame, vbri + 10)
 }
 
+/** A chain of very many short ones is not followed to its end: each takes two questions to S3. */
+const mostReads = 200
+
+/**
+ * How many tags stand between MP3s that were joined: each exactly where the MP3 before says that it ends, and before a frame. It is no
+ * sound, and ffmpeg complains of it as of one broken frame. Where nothing says what comes next, no more are looked for.
+ * @param readAt what stands at an offset of the file, at most `firstFrameBytes` of it
+ * @param start where the first MP3 begins
+ */
+export const tagsBetween = async (
+  readAt: (offset: number) => Promise<Buffer>,
+  start: number,
+): Promise<number> => {
+  let tags = 0
+  let at = start
+  let isBehindTag = false
+  for (let reads = 0; reads < mostReads; reads += 1) {
+    const found = await readAt(at)
+    const tag = id3Bytes(found)
+    if (isBehindTag && isFrame(found)) tags += 1
+    isBehindTag = tag > 0
+    const length = tag > 0 ? tag : (bytesSaid(found) ?? 0)
+    if (length === 0) break
+    at += length
+  }
+  return tags
+}
+
+/** Eleven bits set. */
+const isFrame = (bytes: Buffer): boolean => bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xe0) === 0xe0
+
 const numberAt = (bytes: Buffer, at: number): number => (at + 4 > bytes.length ? 0 : bytes.readUInt32BE(at))
 
 /**
@@ -62,8 +93,19 @@ const riffBytes = (head: Buffer): number => {
   if (head.length < 12 || head.toString('latin1', 8, 12) !== 'WAVE') return 0
   const form = head.toString('latin1', 0, 4)
   const size = head.readUInt32LE(4)
-  if (form === 'RIFF') return size >= 0xffff_ff00 ? 0 : size
+  if (form === 'RIFF') return isPlaceholder(size) ? 0 : size
   // Above 4 GiB (EBU Tech 3306). Where the samples are counted, ffprobe goes by their number.
   if (form !== 'RF64' || head.length < 44 || head.readBigUInt64LE(36) !== 0n) return 0
   return Number(head.readBigUInt64LE(20))
 }
+
+/** Who writes to a pipe cannot come back with the size: ffmpeg leaves the highest number there, SoX and arecord 2 GiB or nearly so. */
+const isPlaceholder = (size: number): boolean =>
+  size === 0 || size >= 0xffff_ff00 || (size >= 0x7fff_f000 && size < 0x8000_0100)
+
+/**
+ * Whether a WAV file was written to a pipe. ffmpeg looks for more behind its end, and complains that there is none. Pure.
+ * @param head the first bytes of the file
+ */
+export const isPipedWav = (head: Buffer): boolean =>
+  /^RIFF.{4}WAVE/s.test(head.toString('latin1', 0, 12)) && isPlaceholder(head.readUInt32LE(4))

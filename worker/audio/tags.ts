@@ -3,18 +3,21 @@ import { type AudioTags, audioTagNames } from '../../schemas/audio-metadata.ts'
 import { runChild } from '../children.ts'
 import type { MediaTools } from '../ffmpeg.ts'
 import { probeTimeoutMs } from '../media/limits.ts'
-import type { MediaInput } from '../media/probe.ts'
+import { type MediaInput, probeArguments } from '../media/probe.ts'
 
 const mostCharacters = 500
 
-/** What an input says about itself. An input that cannot be asked says nothing: that is found out elsewhere. */
+/**
+ * What an input says about itself. An input that cannot be asked says nothing: that is found out elsewhere.
+ * @param index of the stream whose tags count beside those of the file
+ */
 export const readTags = async (
-  { url, guard }: MediaInput,
+  input: MediaInput,
+  index: number,
   { tools, signal }: { tools: MediaTools; signal: AbortSignal },
 ): Promise<AudioTags> => {
   let answer = ''
-  const show = ['-select_streams', 'a:0', '-show_entries', 'format_tags:stream_tags', '-of', 'json']
-  const end = await runChild(tools.ffprobe.path, ['-v', 'error', ...guard, ...show, url], {
+  const end = await runChild(tools.ffprobe.path, tagsArguments(input, index), {
     env: tools.env,
     signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]),
     onStdoutLine: (line) => {
@@ -23,6 +26,12 @@ export const readTags = async (
   })
   signal.throwIfAborted()
   return end.exitCode === 0 ? parseTags(answer) : {}
+}
+
+/** Pure. */
+export const tagsArguments = (input: MediaInput, index: number): string[] => {
+  const select = ['-select_streams', String(index)]
+  return probeArguments(input, [...select, '-show_entries', 'format_tags:stream_tags', '-of', 'json'])
 }
 
 const saidSchema = z.object({

@@ -5,9 +5,16 @@ import { baseName } from '../../schemas/kinds/hearing.ts'
 import type { ManifestFile } from '../../schemas/manifest.ts'
 import { manifestName } from '../../schemas/resources.ts'
 import { type Converted, convertAudio, metadataName } from '../audio/convert.ts'
-import { type AudioSource, needsAnalysis, requireAudio } from '../audio/plan.ts'
+import { type AudioSource, heardOf, needsAnalysis, requireAudio } from '../audio/plan.ts'
 import { type AudioStage, stagedProgress, stageWeights } from '../audio/progress.ts'
-import { firstFrameBytes, id3Bytes, meantShare, tellsDuration } from '../audio/promise.ts'
+import {
+  firstFrameBytes,
+  id3Bytes,
+  isPipedWav,
+  meantShare,
+  tagsBetween,
+  tellsDuration,
+} from '../audio/promise.ts'
 import { readTags } from '../audio/tags.ts'
 import { freeBytesAt } from '../media/disk.ts'
 import { inputLimits, stallMs } from '../media/limits.ts'
@@ -47,29 +54,40 @@ export const audio: KindHandler = async (work) => {
 /** @throws WorkerError of `requireAudio` */
 const admit = async (work: Work, { served, probed, tools }: OpenedMedia): Promise<AudioSource> => {
   const { signal } = work
-  const audioBytes = served.bytes - id3Bytes(served.head)
-  const tells = tellsDuration(probed, await firstFrame(work, served), audioBytes)
+  const start = id3Bytes(served.head)
+  const readAt = readerOf(work, served)
+  const heard = heardOf(probed)
+  const tells = tellsDuration(probed, await readAt(start), served.bytes - start)
   return requireAudio(probed, {
     tells,
     meant: meantShare(served.head, served.bytes),
-    tags: await readTags(served, { tools, signal }),
+    harmless: await harmlessOf(probed, tells, served.head, readAt),
+    tags: heard === undefined ? {} : await readTags(served, heard.index, { tools, signal }),
     limits: inputLimits,
   })
 }
 
-/** What stands where the audio begins; the tags before it may be longer than what was read already. */
-const firstFrame = async (
-  { settings: { input }, storage, signal }: Work,
-  { head, bytes }: OpenedMedia['served'],
-): Promise<Buffer> => {
-  const start = id3Bytes(head)
-  if (start + firstFrameBytes <= head.length || start >= bytes || input === undefined)
-    return head.subarray(start)
-  const parts: Buffer[] = []
-  const range = { start, end: Math.min(bytes, start + firstFrameBytes) - 1 }
-  for await (const part of await storage.openRange(input, range, signal)) parts.push(part)
-  return Buffer.concat(parts)
+/** How often ffmpeg will complain of what is no damage: of tags between joined MP3s, and of where samples from a pipe end. */
+const harmlessOf = async (
+  { container, audio }: OpenedMedia['probed'],
+  tells: boolean,
+  head: Buffer,
+  readAt: (offset: number) => Promise<Buffer>,
+): Promise<number> => {
+  if (container === 'mp3' && !tells) return tagsBetween(readAt, id3Bytes(head))
+  return isPipedWav(head) && audio?.codec.startsWith('pcm_') ? 1 : 0
 }
+
+/** What stands at an offset of the input, as much as a first frame takes; tags may be longer than what was read already. */
+const readerOf =
+  ({ settings: { input }, storage, signal }: Work, { head, bytes }: OpenedMedia['served']) =>
+  async (start: number): Promise<Buffer> => {
+    const end = Math.min(bytes, start + firstFrameBytes)
+    if (end <= head.length || start >= bytes || input === undefined) return head.subarray(start, end)
+    const parts: Buffer[] = []
+    for await (const part of await storage.openRange(input, { start, end: end - 1 }, signal)) parts.push(part)
+    return Buffer.concat(parts)
+  }
 
 const progressFor = (
   { tell, nowMs }: Work,

@@ -55,7 +55,7 @@ export type Probe = {
   video: VideoStream | undefined
   /** The first sound track; undefined where nothing can be heard of it. */
   audio: AudioStream | undefined
-  /** Where that is of no use: the first one in a video that is. */
+  /** Where that is of no use: the first one that is. */
   laterAudio?: AudioStream | undefined
   /** ffmpeg finds the later one only with a `farLook`. */
   isFar?: boolean
@@ -89,8 +89,12 @@ export const probeInput = async (input: MediaInput, options: ProbeOptions): Prom
   const said = describe(answer)
   const isCrowded = said.streams.length > options.limits.streams
   // Whoever asked refuses it, so nothing more is asked of each of its thousand tracks.
-  if ((said.video ?? said.audio) === undefined || isCrowded) return said
-  const found = said.video === undefined ? said : await listen(answer, said, input, options)
+  if (isCrowded) return said
+  const sounds = said.streams.filter(({ type }) => type === 'audio')
+  // A sound that is alone in its file needs no looking for: without it there is nothing.
+  const isAlone = said.video === undefined && sounds.length < 2
+  if (isAlone && said.audio === undefined) return said
+  const found = isAlone ? said : await listen(answer, said, input, options)
   return { ...found, durationS: found.durationS ?? (await shownForS(input, options)) }
 }
 
