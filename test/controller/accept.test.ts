@@ -208,7 +208,7 @@ describe('a record that cannot be accepted', () => {
   test.each<[string, Item, string, RegExp]>([
     ['wrong', { spec: { input, priority: 12 } }, 'InvalidSpec', /^spec\.priority: 12 is not allowed/],
     ['of an unknown kind', { kind: 'x' }, 'InvalidSpec', /^kind: "x"/],
-    ['without a kind', { kind: undefined }, 'InvalidSpec', /^kind: nothing/],
+    ['without a kind', { kind: undefined }, 'InvalidSpec', /^kind: must be one of/],
     ['with an impossible id', { jobId: 'a/b' }, 'InvalidSpec', /^jobId: "a\/b"/],
     [
       'too big for ever',

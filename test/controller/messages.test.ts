@@ -231,7 +231,7 @@ describe('rubbish is put aside, each with its reason', () => {
     ['null', 'null', /^NotAnObject:/],
     ['a number', '7', /^NotAnObject:/],
     ['a list', '[{"kind":"transcode"}]', /^NotAnObject:/],
-    ['an empty object', '{}', /^InvalidRequest: kind: nothing/],
+    ['an empty object', '{}', /^InvalidRequest: kind: must be given/],
     ['an unknown field', '{"kind":"transcode","job_id":"a"}', /^InvalidRequest: .*job_id/],
     [
       'a wrong id',

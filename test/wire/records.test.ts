@@ -18,7 +18,7 @@ const putRaw = (item: Record<string, unknown>) =>
 
 describe('a wrong record fails with the field, the value and the rule', () => {
   const rows: [string, Record<string, unknown>, RegExp][] = [
-    ['no spec at all', {}, /spec\.params\.taskDefinition: nothing/],
+    ['no spec at all', {}, /spec\.params\.taskDefinition: must be given/],
     [
       'an unknown kind',
       { kind: 'transcoding', spec: {} },
@@ -47,7 +47,7 @@ describe('a wrong record fails with the field, the value and the rule', () => {
       { kind: 'transcode', spec: { input: { bucket: 'uploads', key: 'gone.mp4' } } },
       /no object gone\.mp4 in bucket uploads/,
     ],
-    ['no input where one is needed', { kind: 'transcode', spec: {} }, /spec\.input: nothing/],
+    ['no input where one is needed', { kind: 'transcode', spec: {} }, /spec\.input: must name bucket and key/],
   ]
   test.each(rows)('%s', async (name, more, sentence) => {
     const jobId = `wrong-${name.replaceAll(/[^a-z]+/gi, '-')}`
