@@ -47,7 +47,11 @@ describe('a wrong record fails with the field, the value and the rule', () => {
       { kind: 'transcode', spec: { input: { bucket: 'uploads', key: 'gone.mp4' } } },
       /no object gone\.mp4 in bucket uploads/,
     ],
-    ['no input where one is needed', { kind: 'transcode', spec: {} }, /spec\.input: must name bucket and key/],
+    [
+      'no input where one is needed',
+      { kind: 'transcode', spec: {} },
+      /spec\.input: must name bucket and key/,
+    ],
   ]
   test.each(rows)('%s', async (name, more, sentence) => {
     const jobId = `wrong-${name.replaceAll(/[^a-z]+/gi, '-')}`
