@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type SeedParams, seedParamsSchema } from '../../schemas/kinds/seed.ts'
 import type { PrivateSource } from '../../schemas/public-address.ts'
+import { storageAskedFor } from '../../schemas/sizes.ts'
+import { asWorkerError, type WorkerError } from '../../worker/errors.ts'
 import { seed } from '../../worker/kinds/seed.ts'
 import { torrent } from '../../worker/kinds/torrent.ts'
 import { openGuard } from '../../worker/net/guard.ts'
@@ -11,6 +13,7 @@ import { bencode } from '../../worker/torrent/bencode.ts'
 import { checkWebSeeds } from '../../worker/torrent/check-web-seeds.ts'
 import { encodeTorrent } from '../../worker/torrent/metainfo.ts'
 import { placesOf } from '../../worker/torrent/places.ts'
+import { requireRoomFor } from '../../worker/torrent/seed-data.ts'
 import { endOf, goalOf, seedStatus } from '../../worker/torrent/seeding.ts'
 import { checkTrackers, openTrackerProxy, type TrackerProxy } from '../../worker/torrent/trackers.ts'
 import {
@@ -454,7 +457,7 @@ describe('a seed job', () => {
     })
   })
 
-  test('of more than the disk holds names what to ask for', async () => {
+  test('of more than any task has room for is refused at once, not tried again', async () => {
     const bytes = 8 * 1024 ** 4
     const pieceLength = 16 * 1024 * 1024
     const encoded = encodeTorrent(
@@ -471,9 +474,39 @@ describe('a seed job', () => {
     )
     await handling.workshop.upload('huge.torrent', encoded.bytes)
     await expect(seeded('huge.torrent', {}, handling.uploads)).rejects.toMatchObject({
-      code: 'DISK_FULL',
-      message: expect.stringContaining('200 GiB'),
+      code: 'INPUT_TOO_LARGE',
+      exitCode: 65,
+      message: expect.stringContaining('no task has more than 200'),
     })
+  })
+})
+
+describe('the room for the data', () => {
+  const gibibyte = 1024 ** 3
+  const refusalOf = (dataBytes: number, freeBytes: number): WorkerError | undefined => {
+    try {
+      return requireRoomFor(dataBytes, freeBytes)
+    } catch (error) {
+      return asWorkerError(error)
+    }
+  }
+
+  test.each<[string, number, number, string | undefined, number | undefined]>([
+    ['with a few megabytes to spare is enough', 10 * gibibyte, 10 * gibibyte + 2 ** 26, undefined, undefined],
+    ['with less to spare is not', 10 * gibibyte, 10 * gibibyte + 2 ** 26 - 1, 'DISK_FULL', 21],
+    [
+      'of a larger disk is asked for so that the controller reads it',
+      60 * gibibyte,
+      gibibyte,
+      'DISK_FULL',
+      67,
+    ],
+    ['of the largest disk is asked for as well', 181 * gibibyte, gibibyte, 'DISK_FULL', 200],
+    ['that no task has ends the job', 182 * gibibyte, gibibyte, 'INPUT_TOO_LARGE', undefined],
+  ])('%s', (_says, dataBytes, freeBytes, code, asked) => {
+    const refusal = refusalOf(dataBytes, freeBytes)
+    expect(refusal?.code).toBe(code)
+    expect(storageAskedFor(refusal?.message ?? '')).toBe(asked)
   })
 })
 

@@ -1,6 +1,8 @@
 import { mkdir, statfs, truncate, writeFile } from 'node:fs/promises'
+import { fargateEphemeralStorage } from '../../schemas/fargate.ts'
 import type { ObjectAddress } from '../../schemas/object-address.ts'
 import { problemsOf, summaryOf } from '../../schemas/problems.ts'
+import { askForStorage } from '../../schemas/sizes.ts'
 import type { Input } from '../../schemas/spec.ts'
 import { type TorrentInfo, torrentInfoName, torrentInfoSchema } from '../../schemas/torrent.ts'
 import { WorkerError } from '../errors.ts'
@@ -13,19 +15,31 @@ import { broughtTo } from './places.ts'
 const spareBytes = 64 * 1024 * 1024
 const GiB = 1024 ** 3
 
-/** @throws WorkerError DISK_FULL, naming what to ask for */
+/** @throws WorkerError those of `requireRoomFor` */
 export const requireRoom = async ({ scratch }: Work, torrent: ReadTorrent): Promise<void> => {
   const { bavail, bsize } = await statfs(scratch)
   const data = bytesOf({ ...torrent, files: torrent.files.filter(({ isPadding }) => !isPadding) })
-  const needed = data + spareBytes
-  if (bavail * bsize >= needed) return
-  // 10 % for the file system; Fargate has 21 to 200.
-  const wanted = Math.max(21, Math.ceil((needed * 1.1) / GiB))
+  requireRoomFor(data, bavail * bsize)
+}
+
+/**
+ * What is asked for, the controller gives to the next attempt (`storageAskedFor`); what no task has, no attempt would have. Pure.
+ * @throws WorkerError DISK_FULL, naming what to ask for; INPUT_TOO_LARGE where no task can have so much
+ */
+export const requireRoomFor = (dataBytes: number, freeBytes: number): void => {
+  const needed = dataBytes + spareBytes
+  if (freeBytes >= needed) return
+  const { minGiB, maxGiB } = fargateEphemeralStorage
+  // A tenth is for image and file system.
+  const wanted = Math.max(minGiB, Math.ceil((needed * 1.1) / GiB))
+  if (wanted > maxGiB)
+    throw new WorkerError(
+      'INPUT_TOO_LARGE',
+      `the data has ${dataBytes} bytes, which would take ${wanted} GiB of disk, and no task has more than ${maxGiB}`,
+    )
   throw new WorkerError(
     'DISK_FULL',
-    wanted > 200
-      ? `the data has ${data} bytes, and no task has more than 200 GiB`
-      : `the data has ${data} bytes, and ${bavail * bsize} are free; set resources.ephemeralStorage to ${wanted}`,
+    `the data has ${dataBytes} bytes, and ${freeBytes} are free. ${askForStorage(wanted)}`,
   )
 }
 
