@@ -8,7 +8,7 @@ import { storageAskedFor } from '../../schemas/sizes.ts'
 import { asWorkerError, type WorkerError } from '../../worker/errors.ts'
 import { seed } from '../../worker/kinds/seed.ts'
 import { torrent } from '../../worker/kinds/torrent.ts'
-import { openGuard } from '../../worker/net/guard.ts'
+import { type Address, openGuard } from '../../worker/net/guard.ts'
 import { bencode } from '../../worker/torrent/bencode.ts'
 import { checkWebSeeds } from '../../worker/torrent/check-web-seeds.ts'
 import { encodeTorrent } from '../../worker/torrent/metainfo.ts'
@@ -232,7 +232,7 @@ describe('when it is enough', () => {
 })
 
 describe('a tracker', () => {
-  const resolve = (addresses: string[]) => async () =>
+  const resolve = (addresses: string[]) => async (): Promise<Address[]> =>
     addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
   const publicly = { privateSources: [], resolve: resolve(['93.184.215.14']) }
 
@@ -269,6 +269,47 @@ describe('a tracker', () => {
   test('whose name means an address inside ends the job, also if it is one of several', async () => {
     const check = { privateSources: [], resolve: resolve(['93.184.215.14', '10.0.0.1']) }
     await expect(checkTrackers([['http://t.example']], check)).rejects.toMatchObject({ code: 'URL_REFUSED' })
+  })
+
+  test.each([
+    ['http://localhost:99/a', 'the tracker localhost'],
+    ['udp://10.0.0.5:6969', 'the tracker 10.0.0.5:6969'],
+    ['http://t.example/a', 'the tracker t.example:80 (10.0.0.1)'],
+  ])('that is refused is called one: %s', async (tracker, called) => {
+    const check = { privateSources: [], resolve: resolve(['10.0.0.1']) }
+    await expect(checkTrackers([[tracker]], check)).rejects.toThrow(`${called}: `)
+  })
+
+  test('of very many is not looked up: a hundred are, a few at a time', async () => {
+    const names: string[] = []
+    let [atOnce, most] = [0, 0]
+    const slowly = async (name: string): Promise<Address[]> => {
+      names.push(name)
+      most = Math.max(most, ++atOnce)
+      await new Promise((done) => setImmediate(done))
+      atOnce -= 1
+      return [{ address: '93.184.215.14', family: 4 }]
+    }
+    const tiers = Array.from({ length: 50 }, (_, tier) =>
+      Array.from({ length: 3 }, (_, index) => `udp://t${3 * tier + index}.example:1`),
+    )
+    const checked = await checkTrackers(tiers, { privateSources: [], resolve: slowly })
+    expect(names).toHaveLength(100)
+    expect(most).toBeLessThanOrEqual(4)
+    expect(checked.tiers).toEqual([...tiers.slice(0, 33), ['udp://t99.example:1']])
+    expect(checked.warnings).toEqual([
+      { code: 'TrackersLeftOut', message: 'It names 150 trackers, and the first 100 are asked.' },
+    ])
+  })
+
+  test('is one of a hundred, and none is left out', async () => {
+    const trackers = Array.from({ length: 100 }, (_, index) => `udp://t${index}.example:1`)
+    expect(await checkTrackers([trackers], publicly)).toEqual({ tiers: [trackers], warnings: [] })
+  })
+
+  test('with an endless name gives a sentence that a record can hold', async () => {
+    const { warnings } = await checkTrackers([[`wss://${'a'.repeat(10_000)}`]], publicly)
+    expect(warnings[0]?.message.length).toBeLessThan(400)
   })
 
   test('inside of a network that the operator opened may be asked', async () => {
@@ -366,6 +407,11 @@ describe('the way to trackers', () => {
       expect(await ask(proxy, url.replace('PORT', String(port)))).toBe(403)
     },
   )
+
+  test('ends here for one that nobody knows', async () => {
+    proxy = await openTrackerProxy({ privateSources: [], resolve: async () => [] })
+    expect(await ask(proxy, 'http://t.example/announce')).toBe(502)
+  })
 })
 
 describe('a seed job', () => {
@@ -485,10 +531,11 @@ describe('the room for the data', () => {
   const gibibyte = 1024 ** 3
   const refusalOf = (dataBytes: number, freeBytes: number): WorkerError | undefined => {
     try {
-      return requireRoomFor(dataBytes, freeBytes)
+      requireRoomFor(dataBytes, freeBytes)
     } catch (error) {
       return asWorkerError(error)
     }
+    return undefined
   }
 
   test.each<[string, number, number, string | undefined, number | undefined]>([

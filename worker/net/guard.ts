@@ -26,6 +26,10 @@ export type GuardOptions = {
   privateSources: readonly PrivateSource[]
   /** All addresses of a name; for tests. */
   resolve?: (name: string) => Promise<Address[]>
+  /** Where a public address may be asked. Absent: only where streams are served. */
+  ports?: 'streams' | 'any'
+  /** What a refusal calls the host, where it is not the input itself. */
+  called?: string
 }
 
 /** What streams are served on: the web, RTMP, RTSP, and where Icecast and its kin usually listen. */
@@ -37,30 +41,38 @@ export const isStreamPort = (port: number): boolean =>
  * A name is resolved once, here; with several addresses all must be allowed, and what was checked is what is connected to,
  * so that a name that means something else a moment later (DNS rebinding) gains nothing.
  */
-export const openGuard = ({ privateSources, resolve = resolveAll }: GuardOptions): Guard => ({
-  check: async (named, port) => {
-    const host = named.replace(/^\[(.*)\]$/, '$1')
-    const addresses = isPlainAddress(host) ? [addressOf(host)] : await resolveName(host, resolve)
-    for (const { address } of addresses) {
-      const why = whyNotPublic(address, port, privateSources)
-      if (why !== undefined)
-        throw refused(host === address ? `${host}:${port}` : `${host}:${port} (${address})`, why)
-    }
-    const isOpened = addresses.every(({ address }) => whyNotPublic(address, port) !== undefined)
-    if (!isStreamPort(port) && !isOpened)
-      throw refused(`${host}:${port}`, 'the port must be 80, 443, 554, 1935, or 8000 to 8999')
-    return { host, port, addresses, lookup: lookupOf(addresses) }
-  },
-})
-
-const refused = (what: string, why: string): WorkerError => new WorkerError('URL_REFUSED', `${what}: ${why}`)
+export const openGuard = ({
+  privateSources,
+  resolve = resolveAll,
+  ports = 'streams',
+  called,
+}: GuardOptions): Guard => {
+  const refused = (what: string, why: string): WorkerError =>
+    new WorkerError('URL_REFUSED', `${called === undefined ? '' : `${called} `}${what}: ${why}`)
+  return {
+    check: async (named, port) => {
+      const host = named.replace(/^\[(.*)\]$/, '$1')
+      const isPlain = isPlainAddress(host)
+      const whyNot = isPlain ? undefined : whyNoName(host)
+      if (whyNot !== undefined) throw refused(host, whyNot)
+      const addresses = isPlain ? [addressOf(host)] : await resolveName(host, resolve)
+      for (const { address } of addresses) {
+        const why = whyNotPublic(address, port, privateSources)
+        if (why !== undefined)
+          throw refused(host === address ? `${host}:${port}` : `${host}:${port} (${address})`, why)
+      }
+      const isOpened = addresses.every(({ address }) => whyNotPublic(address, port) !== undefined)
+      if (ports === 'streams' && !isStreamPort(port) && !isOpened)
+        throw refused(`${host}:${port}`, 'the port must be 80, 443, 554, 1935, or 8000 to 8999')
+      return { host, port, addresses, lookup: lookupOf(addresses) }
+    },
+  }
+}
 
 const resolveName = async (
   host: string,
   resolve: (name: string) => Promise<Address[]>,
 ): Promise<Address[]> => {
-  const why = whyNoName(host)
-  if (why !== undefined) throw refused(host, why)
   const addresses = await resolve(host).catch((error: unknown) => {
     throw new WorkerError('SOURCE_UNREACHABLE', `${host} has no address`, error)
   })

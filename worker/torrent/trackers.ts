@@ -1,18 +1,12 @@
 import type { lookup as DnsLookup } from 'node:dns'
-import { lookup } from 'node:dns/promises'
-import type { LookupFunction } from 'node:net'
 import { RequestError, Server } from 'proxy-chain'
 import type { Warning } from '../../schemas/object-address.ts'
-import { isPlainAddress, type PrivateSource, whyNoName, whyNotPublic } from '../../schemas/public-address.ts'
 import { asWorkerError, WorkerError } from '../errors.ts'
+import { inParallel } from '../kinds/in-parallel.ts'
+import { type Guard, type GuardOptions, openGuard } from '../net/guard.ts'
+import { portOf } from '../net/guarded-fetch.ts'
 
-export type TrackerCheck = {
-  privateSources: readonly PrivateSource[]
-  /** All addresses of a name; for tests. */
-  resolve?: (name: string) => Promise<Address[]>
-}
-
-type Address = { address: string; family: number }
+export type TrackerCheck = Pick<GuardOptions, 'privateSources' | 'resolve'>
 
 export type CheckedTrackers = {
   /** What the client may be told of. */
@@ -20,45 +14,87 @@ export type CheckedTrackers = {
   warnings: Warning[]
 }
 
+/** Trackers listen on any port; where they are is judged like every other address that a stranger gives us. */
+const guardOf = (check: TrackerCheck): Guard => openGuard({ ...check, ports: 'any', called: 'the tracker' })
+
+/** Lists of all public trackers have about as many. A torrent can name hundreds of thousands, each of them a question to the DNS. */
+const trackersAtMost = 100
+
 /**
  * Looks at every tracker before a client that speaks for us is told of it: none may be inside of a network, where a stranger
- * would have us knock. One that cannot be used is a warning; the others may do.
+ * would have us knock. One that cannot be used is a warning; the others may do. Those beyond the bound nobody looks up, and
+ * nobody is told of.
  * @throws WorkerError URL_REFUSED
  */
 export const checkTrackers = async (
   tiers: readonly (readonly string[])[],
   check: TrackerCheck,
 ): Promise<CheckedTrackers> => {
-  const checked = await Promise.all(
-    tiers.map((tier) => Promise.all(tier.map((tracker) => checkOne(tracker, check)))),
-  )
+  const guard = guardOf(check)
+  const kept = firstOf(tiers, trackersAtMost)
+  const listed = kept.flatMap((trackers, tier) => trackers.map((tracker) => ({ tracker, tier })))
+  const checked = await inParallel(listed, async ({ tracker, tier }) => ({
+    tier,
+    ...(await checkOne(tracker, guard)),
+  }))
   return {
-    tiers: checked
-      .map((tier) => tier.flatMap(({ address }) => (address === undefined ? [] : [address])))
+    tiers: kept
+      .map((_, index) =>
+        checked.flatMap(({ tier, address }) => (tier === index && address !== undefined ? [address] : [])),
+      )
       .filter((tier) => tier.length > 0),
-    warnings: checked.flat().flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
+    warnings: [
+      ...leftOut(tiers, listed.length),
+      ...checked.flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
+    ],
   }
+}
+
+/** The first so many of all, in their tiers. */
+const firstOf = (tiers: readonly (readonly string[])[], count: number): (readonly string[])[] => {
+  const kept: (readonly string[])[] = []
+  let left = count
+  for (const tier of tiers) {
+    if (left === 0) break
+    const trackers = tier.slice(0, left)
+    left -= trackers.length
+    kept.push(trackers)
+  }
+  return kept
+}
+
+const leftOut = (tiers: readonly (readonly string[])[], kept: number): Warning[] => {
+  const all = tiers.reduce((sum, tier) => sum + tier.length, 0)
+  return all === kept
+    ? []
+    : [{ code: 'TrackersLeftOut', message: `It names ${all} trackers, and the first ${kept} are asked.` }]
 }
 
 const spoken = ['http:', 'https:', 'udp:']
 
 /** One without an address yet may have one later, so the client is told of it. */
-const checkOne = async (
-  tracker: string,
-  check: TrackerCheck,
-): Promise<{ address?: string; warning?: Warning }> => {
+const checkOne = async (tracker: string, guard: Guard): Promise<{ address?: string; warning?: Warning }> => {
   const url = URL.canParse(tracker) ? new URL(tracker) : undefined
   if (url === undefined || url.hostname === '' || !spoken.includes(url.protocol))
     return {
       warning: unusable(`${hostOf(url)} is no tracker over http, https or udp, which transmission speaks`),
     }
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
-  const found = await addressesOf(url.hostname, port, check)
+  const hasAddress = await guard.check(url.hostname, portOf(url)).then(
+    () => true,
+    (thrown: unknown) => {
+      if (!isUnknown(thrown)) throw thrown
+      return false
+    },
+  )
   return {
     address: asJudged(url),
-    ...(found.length > 0 ? {} : { warning: unusable(`${url.hostname} has no address`) }),
+    ...(hasAddress ? {} : { warning: unusable(`${url.hostname} has no address`) }),
   }
 }
+
+/** Nobody knows the name, which is no reason against it. */
+const isUnknown = (thrown: unknown): boolean =>
+  thrown instanceof WorkerError && thrown.code === 'SOURCE_UNREACHABLE'
 
 /** As it was read here, because the client reads in its own way: a zero byte ends an address, and what stands before an @ is a host. */
 const asJudged = (read: URL): string => {
@@ -74,32 +110,11 @@ const asJudged = (read: URL): string => {
 const hostOf = (url: URL | undefined): string =>
   url === undefined ? 'an announce URL' : `${url.protocol}//${url.host}`
 
-const unusable = (message: string): Warning => ({ code: 'TrackerUnusable', message: `${message}.` })
-
-/** Where a host may be asked: all its addresses, if all are allowed. @throws WorkerError URL_REFUSED */
-const addressesOf = async (
-  named: string,
-  port: number,
-  { privateSources, resolve = resolveAll }: TrackerCheck,
-): Promise<Address[]> => {
-  const host = named.replace(/^\[(.*)\]$/, '$1')
-  const refuse = (why: string): never => {
-    throw new WorkerError('URL_REFUSED', `the tracker ${host}:${port}: ${why}`)
-  }
-  const isPlain = isPlainAddress(host)
-  const why = isPlain ? undefined : whyNoName(host)
-  if (why !== undefined) refuse(why)
-  const addresses = isPlain
-    ? [{ address: host, family: host.includes(':') ? 6 : 4 }]
-    : await resolve(host).catch(() => [])
-  for (const { address } of addresses) {
-    const whyNot = whyNotPublic(address, port, privateSources)
-    if (whyNot !== undefined) refuse(whyNot)
-  }
-  return addresses
-}
-
-const resolveAll = (name: string): Promise<Address[]> => lookup(name, { all: true })
+/** A record keeps it, and a host in a torrent may have megabytes. */
+const unusable = (message: string): Warning => ({
+  code: 'TrackerUnusable',
+  message: `${message.slice(0, 300)}.`,
+})
 
 export type TrackerProxy = { url: string; close: () => Promise<void> }
 
@@ -108,27 +123,18 @@ export type TrackerProxy = { url: string; close: () => Promise<void> }
  * more and goes to the address that was judged, so that a name that means something else by then gains nothing.
  */
 export const openTrackerProxy = async (check: TrackerCheck): Promise<TrackerProxy> => {
+  const guard = guardOf(check)
   const server = new Server({
     host: '127.0.0.1',
     port: 0,
     prepareRequestFunction: async ({ hostname, port }) => {
-      const addresses = await addressesOf(hostname, port, check).catch((thrown: unknown) => {
-        throw new RequestError(asWorkerError(thrown).message, 403)
+      const { lookup } = await guard.check(hostname, port).catch((thrown: unknown) => {
+        throw new RequestError(asWorkerError(thrown).message, isUnknown(thrown) ? 502 : 403)
       })
-      if (addresses.length === 0) throw new RequestError(`${hostname} has no address`, 502)
       // Only the plain form is called; the one with promises that belongs to its type is not.
-      return { dnsLookup: lookupOf(addresses) as unknown as typeof DnsLookup }
+      return { dnsLookup: lookup as unknown as typeof DnsLookup }
     },
   })
   await server.listen()
   return { url: `http://127.0.0.1:${server.port}`, close: () => server.close(true) }
 }
-
-const lookupOf =
-  (addresses: readonly Address[]): LookupFunction =>
-  (_name, options, done) => {
-    const [first] = addresses
-    if (options.all) done(null, [...addresses])
-    else if (first === undefined) done(new Error('no address'), '', 4)
-    else done(null, first.address, first.family)
-  }
