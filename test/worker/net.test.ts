@@ -154,6 +154,14 @@ describe.each(allTools)('%s', (_version, tools) => {
           'second.m3u8',
         ],
       ],
+      [
+        'audio playlist behind a name with a mark in it',
+        (uri: string) => [
+          `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a URI=" x=1,URI="${uri}"`,
+          '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"',
+          'second.m3u8',
+        ],
+      ],
     ] as const)('as %s is never connected to', async (_slot, lines) => {
       const trap = later(await openTrap())
       const site = await openListSite(() => media(...lines(address(`127.0.0.1:${trap.port}`))))
@@ -210,6 +218,23 @@ describe.each(allTools)('%s', (_version, tools) => {
     expect(exitCode).not.toBe(0)
     expect(trap.hits).toEqual([])
     expect(site.asked.length).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ['its address', 'NAME="a URI=b"'],
+    ['a backslash', String.raw`NAME="a\"",x="\\",URI="tcp:\//TRAP/"`],
+  ])('what looks like an attribute in %s is none', async (_where, name) => {
+    const trap = later(await openTrap())
+    const at = `127.0.0.1:${trap.port}`
+    const list = media(
+      `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",${name.replace('TRAP', at)}`,
+      '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"',
+      'second.m3u8',
+    )
+    const site = later(await openSite((_request, response) => response.end(list)))
+    await recordFrom(`${site.url}/x=1,URI=tcp://${at}/list.m3u8`, tools, guardFor([site]))
+    expect(site.asked.length).toBeGreaterThan(0)
+    expect(trap.hits).toEqual([])
   })
 
   test('a packed playlist of an honest source is unpacked', async () => {
@@ -787,10 +812,16 @@ describe('addresses inside', () => {
     ['https://h.example/a?b=1&c', 'http://h.example.tls.invalid:443/a?b=1&c'],
     ['https://h.example:8443/', 'http://h.example.tls.invalid:8443/'],
     ['https://93.184.216.34/x', 'http://93.184.216.34.tls.invalid:443/x'],
+    ['https://[2606:4700::1111]/x', 'http://2606-4700--1111.ip6.tls.invalid:443/x'],
+    ['http://[2606:4700::1111]:8000/x', 'http://[2606:4700::1111]:8000/x'],
   ])('%s is %s', (outside, inside) => expect(innerUrl(outside)).toBe(inside))
 
   test.each([
     ['http://h.example/a', { isTls: false, host: 'h.example', port: 80, path: '/a' }],
+    [
+      'http://2606-4700--1111.ip6.tls.invalid:443/x',
+      { isTls: true, host: '[2606:4700::1111]', port: 443, path: '/x' },
+    ],
     ['http://h.example.tls.invalid:443/a?b', { isTls: true, host: 'h.example', port: 443, path: '/a?b' }],
     ['http://[::1]:8080/a', { isTls: false, host: '[::1]', port: 8080, path: '/a' }],
     ['http://h.example?x', { isTls: false, host: 'h.example', port: 80, path: '/?x' }],
@@ -812,6 +843,7 @@ describe('addresses inside', () => {
       'https://h.example:8443/a: Server returned 5XX',
     ],
     ['h.example.tls.invalid:443 is gone', 'h.example is gone'],
+    ['http://2606-4700--1111.ip6.tls.invalid:443/a: gone', 'https://[2606:4700::1111]/a: gone'],
     ['http://h.example:80/a: gone', 'http://h.example:80/a: gone'],
   ])('in words of ffmpeg: %j is %j', (said, outside) => expect(outerText(said)).toBe(outside))
 
@@ -835,15 +867,18 @@ describe('addresses inside', () => {
       '#EXT-X-KEY:METHOD=AES-128,URI=tcp://x',
       '#EXT-X-KEY:METHOD=AES-128,URI="http://tcp.refused.invalid/refused.ts"',
     ],
-    ['#EXT-X-KEY:URI="t\\cp://x"', '#EXT-X-KEY:URI="http://h.example/a/t/cp://x"'],
+    // For ffmpeg a backslash only says that what follows is meant as it stands.
+    ['#EXT-X-KEY:URI="t\\cp://x"', '#EXT-X-KEY:URI="http://tcp.refused.invalid/refused.ts"'],
+    ['#EXT-X-KEY:A="\\",URI="tcp://x"', '#EXT-X-KEY:A="\\",URI="'],
+    ['#EXT-X-KEY:A=",URI="tcp://x"', '#EXT-X-KEY:A=",URI="'],
+    ['#EXT-X-KEY:A="b"URI=tcp://x', '#EXT-X-KEY:A="b",URI="http://tcp.refused.invalid/refused.ts"'],
+    ['#EXT-X-KEY:, URI = "b",X-URI="c"', '#EXT-X-KEY:URI =,"b",X-URI="http://h.example/a/c"'],
+    ['#EXTINF:4,not URI=b', '#EXTINF:4,not URI="http://h.example/a/b"'],
     ['#EXT-X-KEY:URI="open', '#EXT-X-KEY:URI="http://h.example/a/open"'],
     ['#EXT-X-KEY:METHOD=NONE', '#EXT-X-KEY:METHOD=NONE'],
     ['# a\0tcp://x', '# a\nhttp://tcp.refused.invalid/refused.ts'],
     ['# a\rtcp://x', '# a\nhttp://tcp.refused.invalid/refused.ts'],
-    [
-      '#X:A="URI=tcp://x",URI="b"',
-      '#X:A="URI="http://tcp.refused.invalid/refused.ts"",URI="http://h.example/a/b"',
-    ],
+    ['#X:A="URI=tcp://x",URI="b"', '#X:A="URI=tcp://x",URI="http://h.example/a/b"'],
   ])('of a playlist: %j is %j', (line, inside) =>
     expect(innerPlaylist(`#EXTM3U\n${line}`, 'http://h.example/a/list.m3u8')).toBe(`#EXTM3U\n${inside}`),
   )

@@ -1,10 +1,13 @@
 import { WorkerError } from '../errors.ts'
+import { withAddresses } from './attributes.ts'
 
 /**
  * ffmpeg speaks plain HTTP only, and only with the proxy in our process; TLS is the business of the proxy. So an https address
  * gets a form that ffmpeg takes for http: its host has this at its end, which no host in the world has (RFC 2606).
  */
 const tlsMark = '.tls.invalid'
+/** Before it, where the host is an address of IPv6: ffmpeg drops what stands behind a bracket, so it gets none. */
+const ip6Mark = '.ip6'
 /** What stands for addresses of other schemes: who asks for it learns that it is refused. */
 const refusedMark = '.refused.invalid'
 
@@ -16,12 +19,19 @@ export const innerUrl = (url: string): string => {
     case 'http:':
       return `http://${hostname}${port === '' ? '' : `:${port}`}${rest}`
     case 'https:':
-      return `http://${hostname}${tlsMark}:${port === '' ? 443 : port}${rest}`
+      return `http://${tlsHost(hostname)}:${port === '' ? 443 : port}${rest}`
     default:
       // Named like a part of a stream, or some versions of ffmpeg would not even ask.
       return `http://${protocol.slice(0, -1)}${refusedMark}/refused.ts`
   }
 }
+
+const tlsHost = (host: string): string =>
+  (host.startsWith('[') ? host.slice(1, -1).replaceAll(':', '-') + ip6Mark : host) + tlsMark
+
+/** The host that `tlsHost` got. */
+const outerHost = (host: string): string =>
+  host.endsWith(ip6Mark) ? `[${host.slice(0, -ip6Mark.length).replaceAll('-', ':')}]` : host
 
 export type OuterUrl = { isTls: boolean; host: string; port: number; path: string }
 
@@ -39,7 +49,7 @@ export const outerUrl = (asked: string): OuterUrl | string => {
   const isTls = named.toLowerCase().endsWith(tlsMark)
   return {
     isTls,
-    host: isTls ? named.slice(0, -tlsMark.length) : named,
+    host: isTls ? outerHost(named.slice(0, -tlsMark.length)) : named,
     port: port === undefined ? 80 : Number(port),
     path: path.startsWith('/') ? path : `/${path}`,
   }
@@ -54,7 +64,7 @@ export const outerText = (text: string): string =>
   text.replace(
     /(http:\/\/)?([^\s/?#@:'"]+)\.tls\.invalid:(\d+)/gi,
     (_whole, scheme: string | undefined, host: string, port: string) =>
-      `${scheme === undefined ? '' : 'https://'}${host}${port === '443' ? '' : `:${port}`}`,
+      `${scheme === undefined ? '' : 'https://'}${outerHost(host)}${port === '443' ? '' : `:${port}`}`,
   )
 
 /** Where a line of a playlist ends for ffmpeg. */
@@ -66,7 +76,7 @@ const mostCharacters = 16 * 1024 * 1024
 /**
  * A playlist in which every address is whole and in the form that ffmpeg gets. ffmpeg would open a media playlist by any protocol
  * that it may speak, and it must be able to speak TCP: so nothing of what a stranger wrote may be left where it looks for
- * addresses. Lines end where they end for ffmpeg, and `URI=` counts wherever it stands.
+ * addresses. Lines end where they end for ffmpeg, and attributes are taken apart as it does that.
  * @param base where the playlist is from
  * @throws WorkerError SOURCE_UNSUPPORTED
  */
@@ -84,15 +94,9 @@ export const innerPlaylist = (text: string, base: string): string => {
   }
   return text
     .split(lineEnd)
-    .map((line) => (line.startsWith('#') ? innerTag(line, inner) : inner(line)))
+    .map((line) => (line.startsWith('#') ? withAddresses(line, inner) : inner(line)))
     .join('\n')
 }
-
-const innerTag = (line: string, inner: (uri: string) => string): string =>
-  line.replace(
-    /URI=(?:"([^"]*)"?|([^\s",]*))/g,
-    (_whole, quoted?: string, bare?: string) => `URI="${inner(quoted ?? bare ?? '')}"`,
-  )
 
 /** A quotation mark or a backslash would end or change a quoted address. */
 const innerLine = (uri: string, base: string): string => {
