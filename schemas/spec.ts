@@ -88,7 +88,7 @@ export const limitsSchema = z
     ),
     attemptTimeout: seconds(
       specBounds.attemptTimeoutS,
-      `How long one attempt may run. Default ${specDefaults.attemptTimeoutS}.`,
+      `How long one attempt may run. Default ${specDefaults.attemptTimeoutS}, or what the kind takes where that is more.`,
     ),
     deadline: seconds(
       specBounds.deadlineS,

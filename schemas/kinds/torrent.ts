@@ -63,6 +63,12 @@ export const torrentParamsSchema = z
 
 export type TorrentParams = z.infer<typeof torrentParamsSchema>
 
+/**
+ * A hash cannot be put down, so one attempt has to read all of it: 8 TB, the most that its pieces can be, at 50 MB/s. A reading
+ * that stands still does not last that long, since heartbeat and watchdog end it.
+ */
+const wholeTakesS = 48 * 3600
+
 export const torrent: Kind = {
   title: 'A .torrent for an object of any size, or for all files of a recording',
   params: torrentParamsSchema,
@@ -72,4 +78,5 @@ export const torrent: Kind = {
   uploadSuffixes: [],
   // One hash after another is one core; the network of a smaller task would be slower than that.
   resources: { cpu: 1024, memory: 2048 },
+  takesS: () => wholeTakesS,
 }

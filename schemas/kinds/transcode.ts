@@ -119,6 +119,12 @@ export const transcodeParamsSchema = z
 
 export type TranscodeParams = z.infer<typeof transcodeParamsSchema>
 
+/**
+ * What cannot be cut into shards is encoded by one task, and the longest input that is taken, 24 h, costs about 3 CPU seconds a second on two
+ * cores: 36 h. A task that stands still does not last that long, since its heartbeat and its own watchdog end it.
+ */
+const wholeTakesS = 48 * 3600
+
 export const transcode: Kind = {
   title: 'One upload into an HLS ladder with pictures, metadata and, on request, MP4 files',
   params: transcodeParamsSchema,
@@ -140,4 +146,5 @@ export const transcode: Kind = {
     '.mpeg',
   ],
   resources: { cpu: 2048, memory: 4096 },
+  takesS: () => wholeTakesS,
 }

@@ -45,7 +45,7 @@ describe('what applies when little is said', () => {
         attempts: 3,
         infrastructureAttempts: 10,
         startTimeout: 600,
-        attemptTimeout: 21_600,
+        attemptTimeout: 172_800,
         deadline: 604_800,
         heartbeatTimeout: 120,
         backoff: { initial: 10, max: 600 },
@@ -124,6 +124,18 @@ describe('what applies when little is said', () => {
     expect(timeoutOf({})).toBe(21_600)
     expect(timeoutOf({ maxDuration: 43_200 })).toBe(45_000)
     expect(timeoutOf({ maxDuration: 43_200 }, { attemptTimeout: 60 })).toBe(60)
+  })
+
+  test.each(['transcode', 'torrent'])(
+    'an attempt at a %s that one task has to do may last two days',
+    (kind) => {
+      expect(settingsOf({ input }, kind).limits.attemptTimeout).toBe(172_800)
+      expect(settingsOf({ input, limits: { attemptTimeout: 60 } }, kind).limits.attemptTimeout).toBe(60)
+    },
+  )
+
+  test('an attempt at anything else may last six hours', () => {
+    expect(settingsOf({ input }, 'audio').limits.attemptTimeout).toBe(21_600)
   })
 
   test('a recording needs an address', () => {
