@@ -36,6 +36,9 @@ type Rule = {
 
 type Tier = { fromBytes: number } & Pick<Settings['resources'], 'cpu' | 'memory'>
 
+/** So large is 4K, or a codec for editing: both take more memory and more to decode, all of it or a part. */
+const pictureTiers: readonly Tier[] = [{ fromBytes: 8 * gibibyte, cpu: 4096, memory: 8192 }]
+
 /** Read piece by piece: what is made of it is small, and bounded by other limits. */
 const ranged: Rule = { mostBytes: mediaBytesMax, leastBytes: () => 0, likelyBytes: () => 0 }
 
@@ -44,12 +47,11 @@ const rules: Readonly<Record<string, Rule>> = {
     mostBytes: mediaBytesMax,
     leastBytes: (bytes) => bytes,
     likelyBytes: transcodeBytes,
-    // So large is 4K, or a codec for editing: both take more memory and more to decode.
-    tiers: [{ fromBytes: 8 * gibibyte, cpu: 4096, memory: 8192 }],
+    tiers: pictureTiers,
   },
   stitch: { ...ranged, likelyBytes: stitchBytes },
   audio: { ...ranged, likelyBytes: audioBytes },
-  'encode-shard': ranged,
+  'encode-shard': { ...ranged, tiers: pictureTiers },
   'encode-sound': ranged,
   'extract-audio': ranged,
   'find-scenes': ranged,

@@ -57,7 +57,10 @@ describe('the size of a task', () => {
     // What is read piece by piece needs no disk for it.
     ['extract-audio', 60e9, {}, {}],
     ['find-scenes', 60e9, {}, {}],
-    ['encode-shard', 60e9, {}, {}],
+    // Its pictures are those of the whole, so the task that encodes some of them is as large as the one that looks at all.
+    ['encode-shard', 8 * GiB - 1, {}, {}],
+    ['encode-shard', 8 * GiB, {}, { cpu: 4096, memory: 8192 }],
+    ['encode-shard', undefined, {}, {}],
     ['encode-sound', 60e9, {}, {}],
     ['subtitles', 60e9, {}, {}],
     ['analyze', 60e9, {}, {}],
