@@ -27,7 +27,7 @@ import { audioStages, stagedProgress, stageWeights } from '../../worker/audio/pr
 import { id3Bytes, isPipedWav, meantShare, tagsBetween, tellsDuration } from '../../worker/audio/promise.ts'
 import { planTrim, silenceReader, type Trim, trimFilters, trimmedS } from '../../worker/audio/silence.ts'
 import { parseTags, tagsArguments } from '../../worker/audio/tags.ts'
-import { parseMade, problemOf } from '../../worker/audio/verify.ts'
+import { madeArguments, madeSchema, problemOf } from '../../worker/audio/verify.ts'
 import { inputLimits } from '../../worker/media/limits.ts'
 import { emptyAudio, type Probe, parseProbe } from '../../worker/media/probe.ts'
 
@@ -888,10 +888,23 @@ describe('an output is looked at', () => {
   test('by what ffprobe says', () => {
     const stream = { codec_name: 'mp3', channels: 2, sample_rate: '44100', nb_read_packets: '154' }
     const { bytes: _, ...rest } = made
-    expect(parseMade(JSON.stringify({ streams: [stream], format: { duration: '4.02' } }))).toEqual(rest)
-    expect(parseMade(JSON.stringify({ streams: [], format: { duration: '4.02' } }))).toBeUndefined()
-    expect(parseMade(JSON.stringify({ streams: [stream], format: {} }))).toBeUndefined()
-    expect(parseMade('')).toBeUndefined()
+    const format = { duration: '4.02' }
+    expect(madeSchema.parse({ streams: [stream], format })).toEqual(rest)
+    expect(madeSchema.safeParse({ streams: [], format }).success).toBe(false)
+    expect(madeSchema.safeParse({ streams: [stream, stream], format }).success).toBe(false)
+    expect(madeSchema.safeParse({ streams: [stream], format: {} }).success).toBe(false)
+  })
+
+  test('behind the same guard as what users gave us, packet by packet', () => {
+    expect(madeArguments('/out/a.mp3').join(' ')).toBe(
+      [
+        '-v error -protocol_whitelist file,crypto,data',
+        '-format_whitelist mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,mp3,aac,wav,flac,ogg',
+        '-max_pixels 35389440 -max_alloc 1073741824 -count_packets -show_entries',
+        'packet=stream_index:stream=codec_name,channels,sample_rate,nb_read_packets:format=duration',
+        '-of json file:/out/a.mp3',
+      ].join(' '),
+    )
   })
 
   const output = (integratedLufs: number | null, truePeakDbtp: number | null) => ({

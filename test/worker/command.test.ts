@@ -188,7 +188,7 @@ describe('the arguments of what looks at files', () => {
     expect(ownProbeArguments('/out/360p/index.m3u8')).toEqual([
       ...['-v', 'error', '-protocol_whitelist', 'file,crypto,data', '-format_whitelist', 'hls,mov,mp4'],
       ...['-allowed_extensions', 'ALL', '-count_packets', '-show_entries'],
-      'stream=codec_type,codec_name,profile,width,height,pix_fmt,color_range,color_space,color_transfer,color_primaries,channels,sample_rate,start_time,duration,nb_read_packets',
+      'packet=stream_index:stream=codec_type,codec_name,profile,width,height,pix_fmt,color_range,color_space,color_transfer,color_primaries,channels,sample_rate,start_time,duration,nb_read_packets',
       ...['-of', 'json', 'file:/out/360p/index.m3u8'],
     ])
   })

@@ -9,7 +9,7 @@ import {
   soundArguments,
   stitchArguments,
 } from '../../worker/media/shards-command.ts'
-import { type PieceStream, shardProblem } from '../../worker/media/shards-inspect.ts'
+import { inspectArguments, type PieceStream, shardProblem } from '../../worker/media/shards-inspect.ts'
 import { planShards, shardCount, shardFramesOf, whyWhole } from '../../worker/media/shards-plan.ts'
 import { type Timeline, timelineArguments, timelineReader } from '../../worker/media/shards-timeline.ts'
 import { shardParams } from './sharding.ts'
@@ -265,6 +265,18 @@ describe('time stamps of a video', () => {
   test('are asked for behind the guard, of the first real video stream', () => {
     expect(timelineArguments({ url: 'http://127.0.0.1:1/x', guard: ['-guard'] }).join(' ')).toBe(
       '-v error -guard -select_streams V:0 -show_entries packet=pts_time,dts_time,flags:format=start_time -of csv http://127.0.0.1:1/x',
+    )
+  })
+})
+
+describe('what ffprobe is told', () => {
+  const entries = 'stream=codec_name,width,height,start_time,nb_frames,nb_read_packets,extradata_hash'
+  test.each([
+    ['by what its index says', false, '', ''],
+    ['packet by packet', true, '-count_packets ', 'packet=stream_index:'],
+  ])('a piece is looked at %s, and opens no other file', (_, counted, count, packets) => {
+    expect(inspectArguments('/scratch/video.mp4', counted).join(' ')).toBe(
+      `-v error -protocol_whitelist file -format_whitelist mov,mp4 ${count}-show_data_hash sha256 -show_entries ${packets}${entries} -of json file:/scratch/video.mp4`,
     )
   })
 })

@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -10,6 +10,7 @@ import { encodeSound } from '../../worker/kinds/encode-sound.ts'
 import { stitch, stitchTeller } from '../../worker/kinds/stitch.ts'
 import { transcode } from '../../worker/kinds/transcode.ts'
 import { type ClipName, clipMaker, npmMediaTools } from '../support/clips.ts'
+import { until } from '../support/wait.ts'
 import { type Handling, openHandling } from './handling.ts'
 import { countedClip, type Sharded, shardParams, splitOf, transcodeSharded } from './sharding.ts'
 
@@ -276,21 +277,31 @@ describe('whether a job is split', () => {
   })
 
   test('an input that takes long to look at from afar is looked at once more on the disk', async () => {
-    const text = await handling.workshop.upload('text.mp4', await readFile(await clip('text.mp4')))
+    const slow = await handling.workshop.upload('slow.mp4', await readFile(await clip('short.mp4')))
+    const path = join(folder, 'slow-from-afar')
+    const hangs = `${path}.hangs`
+    await writeFile(
+      path,
+      `#!/bin/sh\ncase "$*" in *http://*) : > ${hangs}; exec /bin/sleep 60;; esac\nexec ${tools.ffprobe.path} "$@"\n`,
+      { mode: 0o755 },
+    )
     const stages: string[] = []
-    let nowMs = 0
-    const slowly: typeof transcode = (work) =>
-      transcode({
-        ...work,
-        nowMs: () => {
-          nowMs += 30_000
-          return nowMs
-        },
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const transcoded = handling.handle(transcode, {
+        ...{ input: slow, params: shardParams({ preset: 'ultrafast', shardThreshold: 0 }) },
+        tools: { ...tools, ffprobe: { ...tools.ffprobe, path } },
+        tell: ({ stage }) => stages.push(stage),
       })
-    await expect(
-      handling.handle(slowly, { input: text, params, tools, tell: ({ stage }) => stages.push(stage) }),
-    ).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
-    expect(stages).toContain('download')
+      await Promise.race([until('ffprobe to hang', () => existsSync(hangs)), transcoded])
+      vi.advanceTimersByTime(30_000)
+      const { files, split } = await transcoded
+      expect(split).toBeUndefined()
+      expect(files.length).toBeGreaterThan(5)
+      expect(stages.slice(0, 2)).toEqual(['look', 'download'])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('an input that is cut off is not split: the one task says so', async () => {

@@ -1,15 +1,16 @@
 import { z } from 'zod'
 import { type AudioTags, audioTagNames } from '../../schemas/audio-metadata.ts'
-import { runChild } from '../children.ts'
 import type { MediaTools } from '../ffmpeg.ts'
 import { probeTimeoutMs } from '../media/limits.ts'
 import { type MediaInput, probeArguments } from '../media/probe.ts'
+import { runFfprobe } from '../media/run-ffprobe.ts'
 
 const mostCharacters = 500
 
 /**
  * What an input says about itself. An input that cannot be asked says nothing: that is found out elsewhere.
  * @param index of the stream whose tags count beside those of the file
+ * @throws WorkerError STALLED: an input that is only slow to read does not lose its tags
  */
 export const readTags = async (
   input: MediaInput,
@@ -17,14 +18,12 @@ export const readTags = async (
   { tools, signal }: { tools: MediaTools; signal: AbortSignal },
 ): Promise<AudioTags> => {
   let answer = ''
-  const end = await runChild(tools.ffprobe.path, tagsArguments(input, index), {
-    env: tools.env,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]),
-    onStdoutLine: (line) => {
+  const end = await runFfprobe(tagsArguments(input, index), {
+    ...{ tools, signal, stallMs: probeTimeoutMs },
+    onLine: (line) => {
       if (answer.length < 1024 ** 2) answer += line
     },
   })
-  signal.throwIfAborted()
   return end.exitCode === 0 ? parseTags(answer) : {}
 }
 

@@ -1,9 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { z } from 'zod'
-import { runChild } from '../children.ts'
 import { WorkerError } from '../errors.ts'
-import type { MediaTools } from '../ffmpeg.ts'
-import { inputGuard, inputLimits, probeTimeoutMs } from '../media/limits.ts'
+import { inputGuard, inputLimits } from '../media/limits.ts'
+import { askOwn, eachPacket, type VerifyOptions } from '../media/own-probe.ts'
 import { judgeDuration } from '../media/verify.ts'
 import type { Shape } from './formats.ts'
 
@@ -21,75 +20,50 @@ export type Expected = { codecs: readonly string[]; shape: Shape; durationS: num
 
 /**
  * What is in a file that we made, because exit code 0 is no proof.
- * @throws WorkerError OUTPUT_INVALID
+ * @throws WorkerError OUTPUT_INVALID, STALLED
  */
-export const lookAtAudio = async (
-  path: string,
-  { tools, signal }: { tools: MediaTools; signal: AbortSignal },
-): Promise<MadeAudio> => {
+export const lookAtAudio = async (path: string, options: VerifyOptions): Promise<MadeAudio> => {
   const bytes = await stat(path).then(
     ({ size }) => size,
     () => 0,
   )
   if (bytes === 0) throw invalid(`${nameOf(path)} is empty`)
-  let answer = ''
-  const entries = 'stream=codec_name,channels,sample_rate,nb_read_packets:format=duration'
-  const end = await runChild(
-    tools.ffprobe.path,
-    [
-      ...['-v', 'error', ...inputGuard(inputLimits.pixels), '-count_packets'],
-      ...['-show_entries', entries, '-of', 'json', `file:${path}`],
-    ],
-    {
-      env: tools.env,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs * 10)]),
-      onStdoutLine: (line) => {
-        answer += line
-      },
-    },
-  )
-  signal.throwIfAborted()
-  const made = end.exitCode === 0 ? parseMade(answer) : undefined
-  if (made === undefined)
-    throw invalid(`${nameOf(path)} cannot be read back: ${end.stderr.trim().slice(-200)}`)
-  return { ...made, bytes }
+  const { said, complaint } = await askOwn(madeArguments(path), madeSchema, options)
+  if (said === undefined) throw invalid(`${nameOf(path)} cannot be read back: ${complaint}`)
+  return { ...said, bytes }
 }
 
-const madeSchema = z.object({
-  streams: z
-    .array(
+/** Arguments of ffprobe. Pure. */
+export const madeArguments = (path: string): string[] => [
+  ...['-v', 'error', ...inputGuard(inputLimits.pixels)],
+  ...['-count_packets', '-show_entries', `${eachPacket}:${madeEntries}`],
+  ...['-of', 'json', `file:${path}`],
+]
+
+const madeEntries = 'stream=codec_name,channels,sample_rate,nb_read_packets:format=duration'
+
+/** What ffprobe says of it, read: one stream, and how long it is. */
+export const madeSchema = z
+  .object({
+    streams: z.tuple([
       z.object({
         codec_name: z.string(),
         channels: z.number(),
         sample_rate: z.coerce.number(),
         nb_read_packets: z.coerce.number(),
       }),
-    )
-    .length(1),
-  format: z.object({ duration: z.coerce.number() }),
-})
-
-/** Pure. */
-export const parseMade = (json: string): Omit<MadeAudio, 'bytes'> | undefined => {
-  const said = madeSchema.safeParse(parsed(json))
-  const [stream] = said.data?.streams ?? []
-  if (!said.success || stream === undefined) return undefined
-  return {
-    codec: stream.codec_name,
-    channels: stream.channels,
-    sampleRateHz: stream.sample_rate,
-    packets: stream.nb_read_packets,
-    durationS: said.data.format.duration,
-  }
-}
-
-const parsed = (json: string): unknown => {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
-}
+    ]),
+    format: z.object({ duration: z.coerce.number() }),
+  })
+  .transform(
+    ({ streams: [stream], format }): Omit<MadeAudio, 'bytes'> => ({
+      codec: stream.codec_name,
+      channels: stream.channels,
+      sampleRateHz: stream.sample_rate,
+      packets: stream.nb_read_packets,
+      durationS: format.duration,
+    }),
+  )
 
 /** What is wrong with an output; undefined: nothing. Pure. */
 export const problemOf = (made: MadeAudio, { codecs, shape, durationS }: Expected): string | undefined => {

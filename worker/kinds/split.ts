@@ -3,9 +3,10 @@ import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
 import type { TranscodeSplit } from '../../schemas/kinds/transcode-long.ts'
 import type { TranscodeWarning } from '../../schemas/metadata.ts'
 import { WorkerError } from '../errors.ts'
+import { loggable } from '../log.ts'
 import { type Plan, planTranscode } from '../media/command.ts'
 import { requireSource, type Source } from '../media/gate.ts'
-import { inputLimits, probeTimeoutMs } from '../media/limits.ts'
+import { inputLimits } from '../media/limits.ts'
 import { quotient } from '../media/probe.ts'
 import { planShards, type SplitVerdict, shardCount, shardFramesOf, whyWhole } from '../media/shards-plan.ts'
 import { readTimeline } from '../media/shards-timeline.ts'
@@ -24,15 +25,14 @@ const whole: Decision = { is: 'whole', warnings: [] }
  * @throws WorkerError of the gate: what is refused is not downloaded for it
  */
 export const decideSplit = async (work: Work, params: TranscodeParams): Promise<Decision> => {
-  const startMs = work.nowMs()
   work.tell({ stage: 'look', percent: 0 })
   try {
     return await withMedia(work, (media) => decide(work, params, media))
   } catch (thrown) {
     work.signal.throwIfAborted()
-    // It may only have taken too long to look at from afar; a copy on the disk is read faster.
-    const wasSlow = work.nowMs() - startMs >= probeTimeoutMs
-    if (!wasSlow || !(thrown instanceof WorkerError) || thrown.code !== 'INPUT_UNREADABLE') throw thrown
+    if (!(thrown instanceof WorkerError) || thrown.code !== 'STALLED') throw thrown
+    // It only took too long to look at from afar; a copy on the disk is read faster.
+    work.log.info(loggable(thrown), 'not split')
     return whole
   }
 }

@@ -12,6 +12,7 @@ export type InputLimits = { [Name in keyof typeof inputLimits]: number }
 /** No new progress for so long means that ffmpeg hangs. */
 export const stallMs = 60_000
 
+/** ffprobe that prints nothing for so long is stopped. It says nothing while it reads the beginning of an input. */
 export const probeTimeoutMs = 30_000
 
 /** One block of memory, not all of it; the limit of the container is what counts in the end. */

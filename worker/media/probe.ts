@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { runChild } from '../children.ts'
 import { WorkerError } from '../errors.ts'
 import type { MediaTools } from '../ffmpeg.ts'
 import { diagnose } from './diagnose.ts'
-import { farLook, type InputLimits, inputGuard, probeTimeoutMs } from './limits.ts'
+import { farLook, type InputLimits, inputGuard, probeTimeoutMs, stallMs } from './limits.ts'
+import { runFfprobe } from './run-ffprobe.ts'
 
 export type Ratio = { num: number; den: number }
 
@@ -67,12 +67,12 @@ export type ProbeOptions = {
   limits: InputLimits
   signal: AbortSignal
 }
-type AskOptions = ProbeOptions & { timeoutMs?: number }
+type AskOptions = Pick<ProbeOptions, 'tools' | 'signal'> & { stallMs?: number }
 
 /**
  * What is in a file, by ffprobe behind the guard.
  * @param path absolute
- * @throws WorkerError INPUT_UNREADABLE and others of `diagnose`
+ * @throws WorkerError INPUT_UNREADABLE and others of `diagnose`; STALLED
  */
 export const probe = (path: string, options: ProbeOptions): Promise<Probe> =>
   probeInput({ url: `file:${path}`, guard: inputGuard(options.limits.pixels) }, options)
@@ -288,7 +288,8 @@ const shownForS = async (input: MediaInput, options: ProbeOptions): Promise<numb
     firstS = Math.min(firstS, timeS)
     lastS = Math.max(lastS, timeS + (numberOf(lasts) ?? 0))
   }
-  await askFfprobe(input, show, { ...options, timeoutMs: probeTimeoutMs * 10 }, onLine)
+  // All of it is read, and S3 is asked again for a minute.
+  await askFfprobe(input, show, { ...options, stallMs: stallMs * 2 }, onLine)
   return lastS > firstS ? Math.round((lastS - firstS) * 1e6) / 1e6 : undefined
 }
 
@@ -367,7 +368,7 @@ const isEmpty = async (
   }
   await askFfprobe(input, show, options, onLine).catch(() => {
     options.signal.throwIfAborted()
-    // Damage, or sound that begins very late, is for those to judge who decode it.
+    // Damage, an input that is slow to read, or sound that begins very late, is for those to judge who decode it.
     isThere = true
   })
   return !isThere
@@ -386,23 +387,18 @@ const answerCharacters = 4 * 1024 * 1024
 const askFfprobe = async (
   input: MediaInput,
   show: readonly string[],
-  { tools, signal, timeoutMs = probeTimeoutMs }: AskOptions,
+  { tools, signal, stallMs = probeTimeoutMs }: AskOptions,
   onLine?: (line: string) => void,
 ): Promise<string> => {
-  const timeout = AbortSignal.timeout(timeoutMs)
   let answer = ''
-  const end = await runChild(tools.ffprobe.path, probeArguments(input, show), {
-    env: tools.env,
-    signal: AbortSignal.any([signal, timeout]),
-    onStdoutLine:
+  const end = await runFfprobe(probeArguments(input, show), {
+    ...{ tools, signal, stallMs },
+    onLine:
       onLine ??
       ((line) => {
         if (answer.length < answerCharacters) answer += `${line}\n`
       }),
   })
-  signal.throwIfAborted()
-  if (timeout.aborted)
-    throw new WorkerError('INPUT_UNREADABLE', `looking at it took more than ${timeoutMs / 1000} s`)
   if (end.exitCode !== 0) throw diagnose(end, { doing: 'probe' })
   return answer
 }

@@ -1,9 +1,7 @@
 import { z } from 'zod'
-import { runChild } from '../children.ts'
 import { WorkerError } from '../errors.ts'
 import type { Plan } from './command.ts'
-import { probeTimeoutMs } from './limits.ts'
-import type { VerifyOptions } from './own-probe.ts'
+import { askOwn, eachPacket, type VerifyOptions } from './own-probe.ts'
 
 /** What one stream of a piece is. */
 export type PieceStream = {
@@ -37,26 +35,16 @@ const answerSchema = z.object({
  * What is in a piece that we made.
  * @param path absolute
  * @param counted whether every packet is read and counted
- * @throws WorkerError PIECES_INVALID if it cannot be read back
+ * @throws WorkerError PIECES_INVALID if it cannot be read back; STALLED
  */
 export const inspectPiece = async (
   path: string,
   counted: boolean,
-  { tools, signal }: VerifyOptions,
+  options: VerifyOptions,
 ): Promise<PieceStream[]> => {
-  let answer = ''
-  const end = await runChild(tools.ffprobe.path, inspectArguments(path, counted), {
-    env: tools.env,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs * 10)]),
-    onStdoutLine: (line) => {
-      answer += line
-    },
-  })
-  signal.throwIfAborted()
-  const said = end.exitCode === 0 ? answerSchema.safeParse(JSON.parse(answer)) : undefined
-  if (!said?.success)
-    throw new WorkerError('PIECES_INVALID', `one cannot be read back: ${end.stderr.trim().slice(-200)}`)
-  return said.data.streams.map((stream) => ({
+  const { said, complaint } = await askOwn(inspectArguments(path, counted), answerSchema, options)
+  if (said === undefined) throw new WorkerError('PIECES_INVALID', `one cannot be read back: ${complaint}`)
+  return said.streams.map((stream) => ({
     codec: stream.codec_name,
     width: stream.width,
     height: stream.height,
@@ -70,10 +58,11 @@ export const inspectPiece = async (
 export const inspectArguments = (path: string, counted: boolean): string[] => [
   ...['-v', 'error', '-protocol_whitelist', 'file', '-format_whitelist', 'mov,mp4'],
   ...(counted ? ['-count_packets'] : []),
-  ...['-show_data_hash', 'sha256'],
-  ...['-show_entries', 'stream=codec_name,width,height,start_time,nb_frames,nb_read_packets,extradata_hash'],
+  ...['-show_data_hash', 'sha256', '-show_entries', `${counted ? `${eachPacket}:` : ''}${streamEntries}`],
   ...['-of', 'json', `file:${path}`],
 ]
+
+const streamEntries = 'stream=codec_name,width,height,start_time,nb_frames,nb_read_packets,extradata_hash'
 
 /** What is wrong with the file of a shard; undefined: nothing. Pure. @param frames that each stream must have */
 export const shardProblem = (

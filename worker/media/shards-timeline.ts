@@ -1,9 +1,8 @@
-import { runChild } from '../children.ts'
-import { WorkerError } from '../errors.ts'
 import type { MediaTools } from '../ffmpeg.ts'
 import { diagnose } from './diagnose.ts'
 import { stallMs } from './limits.ts'
 import type { MediaInput } from './probe.ts'
+import { runFfprobe } from './run-ffprobe.ts'
 
 /** When each picture of a video is shown, without one of them being decoded. Seconds count from the start of the file. */
 export type Timeline = {
@@ -27,25 +26,14 @@ export const readTimeline = async (
   input: MediaInput,
   { tools, signal }: { tools: MediaTools; signal: AbortSignal },
 ): Promise<Timeline> => {
-  const stall = new AbortController()
-  const watchdog = setTimeout(() => stall.abort(), stallMs * 2)
   const reader = timelineReader()
-  try {
-    const end = await runChild(tools.ffprobe.path, timelineArguments(input), {
-      env: tools.env,
-      signal: AbortSignal.any([signal, stall.signal]),
-      onStdoutLine: (line) => {
-        watchdog.refresh()
-        reader.read(line)
-      },
-    })
-    signal.throwIfAborted()
-    if (stall.signal.aborted) throw new WorkerError('STALLED', 'while its time stamps were read')
-    if (end.exitCode !== 0) throw diagnose(end, { doing: 'probe' })
-    return reader.timeline()
-  } finally {
-    clearTimeout(watchdog)
-  }
+  const end = await runFfprobe(timelineArguments(input), {
+    ...{ tools, signal, onLine: reader.read },
+    // It may have to wait for S3, which is asked again for a minute.
+    stallMs: stallMs * 2,
+  })
+  if (end.exitCode !== 0) throw diagnose(end, { doing: 'probe' })
+  return reader.timeline()
 }
 
 /** Arguments of ffprobe. The line of the container comes after those of the packets. Pure. */
