@@ -12,7 +12,7 @@ import { parsePrivateSource } from '../../schemas/public-address.ts'
 import { type Recording, recordingSchema } from '../../schemas/recording.ts'
 import { WorkerError } from '../../worker/errors.ts'
 import type { MediaTools } from '../../worker/ffmpeg.ts'
-import type { Finished } from '../../worker/kinds/handler.ts'
+import type { Finished, Work } from '../../worker/kinds/handler.ts'
 import { record } from '../../worker/kinds/record.ts'
 import { parsePlaylist, type RecordingState, totalsOf } from '../../worker/record/playlist.ts'
 import { npmMediaTools } from '../support/clips.ts'
@@ -71,6 +71,7 @@ const start = (
   params: Partial<RecordParams>,
   tools: MediaTools,
   launch = 1,
+  storage: Work['storage'] = handling.storage,
 ): Attempt => {
   const [stopping, killing] = [new AbortController(), new AbortController()]
   const told: Attempt['told'] = []
@@ -95,7 +96,7 @@ const start = (
       PRIVATE_SOURCES: [parsePrivateSource(`127.0.0.1:${port}`) ?? []].flat(),
       SEEDING_PORT: 0,
     },
-    storage: handling.storage,
+    storage,
     scratch,
     signal: killing.signal,
     tell: (status) => told.push(status),
@@ -428,6 +429,49 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     await segmentsAre(job, 1)
     live.freeze()
     expect(await attempt.end).toMatchObject({ code: 'SOURCE_STALLED' })
+  })
+
+  test('a radio that is silent until maxDuration has passed is an error, not a short success', async (context) => {
+    const radio = later(context, await openRadio(tools))
+    const attempt = start(newJob(), radio.url, { maxDuration: 10, giveUpAfter: 600 }, tools)
+    await until('it to be recorded', () => attempt.told.length > 0)
+    radio.silence(true)
+    expect(await attempt.end).toMatchObject({
+      code: 'SOURCE_STALLED',
+      message: expect.stringContaining('nothing new until maxDuration had passed'),
+    })
+  })
+
+  test('so is a live playlist, also for the attempts after it; once it goes on, there is time again', async (context) => {
+    const live = later(context, await openLive(tools))
+    const job = newJob()
+    const params = { maxDuration: 12, giveUpAfter: 600 }
+    const attempt = start(job, live.url, params, tools)
+    await segmentsAre(job, 1)
+    live.freeze()
+    expect(await attempt.end).toMatchObject({ code: 'SOURCE_STALLED' })
+    expect(await start(job, live.url, params, tools, 2).end).toMatchObject({ code: 'SOURCE_STALLED' })
+    live.thaw()
+    const more = start(job, live.url, { ...params, maxDuration: 600 }, tools, 3)
+    await segmentsAre(job, (await stateOf(job)).segments.length + 1)
+    expect((await stateOf(job)).isSilent).toBeUndefined()
+    more.stopping.reason = 'Cancel'
+    more.stop()
+    expect(expectDone(await more.end).result).toMatchObject({ end: 'cancelled', gaps: 1 })
+  })
+
+  test('a source that ended is complete, however long its last segment takes to go up', async (context) => {
+    const live = later(context, await openLive(tools, { seconds: 5 }))
+    const slow: Work['storage'] = {
+      ...handling.storage,
+      upload: async (...args) => {
+        if (String(args[1]).includes('/segments/')) await sleep(6500)
+        return handling.storage.upload(...args)
+      },
+    }
+    const params = { maxDuration: 60, segmentSeconds: 10, giveUpAfter: 5 }
+    const finished = expectDone(await start(newJob(), live.url, params, tools, 1, slow).end)
+    expect(finished.result).toMatchObject({ end: 'ended', segments: 1, gaps: 0 })
   })
 
   test.for([

@@ -106,7 +106,8 @@ describe('how a run ended', () => {
 })
 
 describe('what follows', () => {
-  const fresh = { recordedS: 100, broughtNow: true, silentMs: 1000, tries: 0 }
+  const fresh = { recordedS: 100, broughtNow: true, silentMs: 1000, tries: 0, isOver: false }
+  const over = { ...fresh, isOver: true }
   const late = { ...fresh, silentMs: 60_000 }
   const empty = { ...late, recordedS: 0, broughtNow: false }
   const params = { giveUpAfter: 60, onSourceLost: 'fail' } as const
@@ -132,6 +133,8 @@ describe('what follows', () => {
     ['stalled', fresh, params, again],
     ['stalled', late, params, failing('SOURCE_STALLED')],
     ['stalled', late, finishing, failing('SOURCE_STALLED')],
+    ['stalled', over, params, failing('SOURCE_STALLED')],
+    ['stalled', over, finishing, failing('SOURCE_STALLED')],
     ['lost', fresh, params, again],
     ['lost', late, params, failing('SOURCE_LOST')],
     ['lost', late, finishing, finish('gone')],
@@ -379,6 +382,7 @@ describe('the playlist', () => {
     ['finished', { ...state, end: 'maxDuration' as const }],
     ['of a live source', { ...state, position: 'live' as const }],
     ['of a source that has an end', { ...state, position: 17.25 }],
+    ['of a source that fell silent', { ...state, position: 'live' as const, isSilent: true }],
   ])('is read as it was written: %s', (_what, one) =>
     expect(parsePlaylist(renderPlaylist(one, 6))).toEqual(one),
   )
@@ -431,6 +435,7 @@ test('a program that cannot be started is an error of its run, and of nothing el
       stop: signal,
       signal,
       stallMs: 5000,
+      nowMs: Date.now,
     }),
   ).rejects.toThrow(/ENOENT/)
 })

@@ -60,6 +60,8 @@ export type Standing = {
   silentMs: number
   /** How often it was tried again since then. */
   tries: number
+  /** maxDuration has passed, gaps included. */
+  isOver: boolean
 }
 
 export type Next =
@@ -70,11 +72,11 @@ export type Next =
 /**
  * What follows from the end of a run. Pure. A source that comes back within `giveUpAfter` is gone on with. One that says its end
  * is a success, and so is one that was there and now says that there is nothing (404): the stream is over. Silence is never a
- * success, and a line that stays broken only if the job says so. One that let us in before and now refuses us may do so for a moment.
+ * success, also where nothing could be recorded any more, and a line that stays broken only if the job says so. One that let us in before and now refuses us may do so for a moment.
  */
 export const whatNext = (
   end: SourceEnd,
-  { recordedS, broughtNow, silentMs, tries }: Standing,
+  { recordedS, broughtNow, silentMs, tries, isOver }: Standing,
   { giveUpAfter, onSourceLost }: Pick<RecordParams, 'giveUpAfter' | 'onSourceLost'>,
 ): Next => {
   const hasSome = recordedS > 0
@@ -97,6 +99,7 @@ export const whatNext = (
     default:
       throw end satisfies never
   }
+  if (end === 'stalled' && isOver) return { do: 'fail', code: 'SOURCE_STALLED' }
   if (silentMs < giveUpAfter * 1000) return { do: 'again', waitMs: Math.min(5000, 500 * 2 ** tries) }
   if (end === 'stalled') return { do: 'fail', code: 'SOURCE_STALLED' }
   if (end === 'forbidden') return { do: 'fail', code: 'SOURCE_FORBIDDEN' }

@@ -29,6 +29,8 @@ export type RecordingState = {
    * worker wrote it that did not say so.
    */
   position?: number | 'live' | undefined
+  /** An attempt gave up because the source was there and brought nothing, and nothing was recorded since. */
+  isSilent?: boolean
 }
 
 export const playlistName = 'index.m3u8'
@@ -45,7 +47,7 @@ const targetS = (segments: readonly RecordedSegment[], segmentSeconds: number): 
   Math.max(2 * segmentSeconds, ...segments.map(({ durationS }) => Math.ceil(durationS)))
 
 export const renderPlaylist = (
-  { owner, segments, end, position }: RecordingState,
+  { owner, segments, end, position, isSilent = false }: RecordingState,
   segmentSeconds: number,
 ): string =>
   [
@@ -55,13 +57,16 @@ export const renderPlaylist = (
     `#EXT-X-TARGETDURATION:${targetS(segments, segmentSeconds)}`,
     '#EXT-X-MEDIA-SEQUENCE:0',
     '#EXT-X-INDEPENDENT-SEGMENTS',
-    // Before the next line, where workers that do not know it look at nothing.
+    // Before the line of the owner, where workers that do not know these look at nothing.
     ...(position === undefined ? [] : [`#source ${position === 'live' ? position : position.toFixed(6)}`]),
+    ...(isSilent ? [silentMark] : []),
     `#recording ${owner}`,
     ...segments.flatMap((segment, index) => segmentLines(segment, index === 0)),
     ...(end === undefined ? [] : [`#end ${end}`, '#EXT-X-ENDLIST']),
     '',
   ].join('\n')
+
+const silentMark = '#silent'
 
 const segmentLines = (
   { name, durationS, bytes, sha256, start }: RecordedSegment,
@@ -83,9 +88,11 @@ export const parsePlaylist = (text: string): RecordingState | undefined => {
   const list = end === null ? body : body.slice(0, end.index)
   const segments = [...list.matchAll(segmentPattern)].map(segmentOf)
   const isAll = [...list.matchAll(segmentPattern)].map(([whole]) => whole).join('') === list
-  return isAll
-    ? { owner, segments, end: end?.[1] as RecordingEnd | undefined, position: positionOf(head) }
-    : undefined
+  if (!isAll) return undefined
+  return {
+    ...{ owner, segments, end: end?.[1] as RecordingEnd | undefined, position: positionOf(head) },
+    ...(head.split('\n').includes(silentMark) ? { isSilent: true } : {}),
+  }
 }
 
 const positionOf = (head: string): RecordingState['position'] => {

@@ -22,6 +22,8 @@ export type Publisher = {
    * @param position where the source is by its end
    */
   append: (segment: RecordedSegment, position?: RecordingState['position']) => Promise<void>
+  /** Writes that it is given up for now, because the source is silent. */
+  fallSilent: () => Promise<void>
   /** Writes that no more will come. */
   end: (reason: NonNullable<RecordingState['end']>) => Promise<void>
 }
@@ -75,8 +77,10 @@ export const openPublisher = async (options: PublisherOptions): Promise<Publishe
       write((before) => ({
         ...before,
         position,
+        isSilent: false,
         segments: [...before.segments.filter(({ name }) => name !== segment.name), segment],
       })),
+    fallSilent: () => write((before) => ({ ...before, isSilent: true })),
     end: (reason) => write((before) => ({ ...before, end: reason })),
   }
 }

@@ -50,7 +50,12 @@ export type RecorderEnd = RecordingEnd | 'stopped'
  */
 export const recordSource = async (ports: RecorderPorts): Promise<RecorderEnd> => {
   const { params, publisher, refused, signal, stop, nowMs } = ports
-  const watch = { mediaMs: nowMs(), broughtNow: false, tries: 0 }
+  const watch: Watch = {
+    mediaMs: nowMs(),
+    broughtNow: false,
+    isSilent: publisher.state().isSilent ?? false,
+    tries: 0,
+  }
   let known: Known = { plan: undefined, isFresh: false, isChanged: false }
   for (;;) {
     const enough = whyEnough(ports)
@@ -73,6 +78,7 @@ export const recordSource = async (ports: RecorderPorts): Promise<RecorderEnd> =
       isUnfit: run.unfit !== undefined,
     })
     known.isChanged ||= end === 'changed'
+    watch.isSilent ||= end === 'stalled'
     const next = whatNext(
       end,
       {
@@ -80,13 +86,16 @@ export const recordSource = async (ports: RecorderPorts): Promise<RecorderEnd> =
         broughtNow: watch.broughtNow,
         silentMs: nowMs() - watch.mediaMs,
         tries: watch.tries,
+        isOver: run.isOver,
       },
       params,
     )
+    if (next.do === 'fail' && next.code === 'SOURCE_STALLED' && publisher.state().segments.length > 0)
+      await publisher.fallSilent()
     const said = ports.source.failure() ?? lastWords(run.stderr)
     if (next.do === 'finish') return next.end
     if (next.do === 'fail' && next.code === run.unfit?.code) throw run.unfit
-    if (next.do === 'fail') throw failure(next.code, said, params)
+    if (next.do === 'fail') throw failure(next.code, said, run.isOver ? undefined : params.giveUpAfter)
     watch.tries += 1
     ports.onRetry(end, next.waitMs, said)
     await sleep(next.waitMs, undefined, { signal: AbortSignal.any([stop, signal]) }).catch(() => undefined)
@@ -110,7 +119,14 @@ type Known = {
   isChanged: boolean
 }
 
-type Watch = { mediaMs: number; broughtNow: boolean; tries: number }
+type Watch = {
+  /** When something new came last, or the attempt began. */
+  mediaMs: number
+  broughtNow: boolean
+  /** It was there and brought nothing when it was read last, maybe by an attempt before. */
+  isSilent: boolean
+  tries: number
+}
 
 type Run = {
   plan: StreamPlan | undefined
@@ -118,6 +134,8 @@ type Run = {
   stalled: boolean
   stderr: string
   brought: boolean
+  /** Nothing was read, because maxDuration had passed while the source was silent. */
+  isOver: boolean
   /** Why its streams cannot be recorded. */
   unfit: WorkerError | undefined
 }
@@ -128,8 +146,11 @@ const nothingYet: Run = {
   stalled: false,
   stderr: '',
   brought: false,
+  isOver: false,
   unfit: undefined,
 }
+
+const overInSilence: Run = { ...nothingYet, stalled: true, isOver: true }
 
 const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promise<Run | RecordingEnd> => {
   const { source, params, publisher, refused, stop, signal, tools, nowMs } = ports
@@ -143,7 +164,8 @@ const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promis
   if (looked.plan === undefined) {
     // It is away, and time goes on. An attempt that never met it asks on: by now it may have an end, and lose nothing.
     const isOver = watch.broughtNow && known.plan !== undefined && leftS(ports, known.plan) < leastS
-    return isOver ? 'maxDuration' : looked
+    if (!isOver) return looked
+    return fellShort(ports, watch) ? overInSilence : 'maxDuration'
   }
   const plan = { ...looked.plan, durationS: looked.plan.durationS ?? known.plan?.durationS }
   source.forget()
@@ -152,7 +174,8 @@ const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promis
   if (hasNoMore(positionS, plan)) return 'ended'
   const fromS = seekFor(positionS, plan)
   const lengthS = leftS(ports, plan)
-  if (lengthS < leastS) return 'maxDuration'
+  // A playlist that can be read may still be the one that brings nothing; of all else, what can be looked at is there again.
+  if (lengthS < leastS) return plan.isHls && fellShort(ports, watch) ? overInSilence : 'maxDuration'
   const folder = join(ports.scratch, 'segments')
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder)
@@ -178,6 +201,7 @@ const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promis
       stop: AbortSignal.any([stopped, isFull.signal]),
       signal,
       stallMs: params.stallTimeout * 1000,
+      nowMs,
       onSegment: async (path, segment, index) => {
         const startMs = index === 0 ? (began.atMs ?? nowMs() - segment.durationS * 1000) : undefined
         const durationS = index === 0 && fromS > 0 ? await lengthOf(ports, path) : undefined
@@ -193,12 +217,21 @@ const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promis
         began.atMs ??= nowMs() - seconds * 1000
         watch.mediaMs = nowMs()
         watch.broughtNow = true
+        watch.isSilent = false
         watch.tries = 0
         ports.onProgress(recordedS + gapS + seconds)
       },
     },
   )
+  // While its last segment went up, nobody listened to the source: that is no silence of it.
+  watch.mediaMs += result.uploadMs
   return { ...nothingYet, ...result, plan, brought: began.atMs !== undefined }
+}
+
+/** Whether silence has cost more than a segment of what was asked for. */
+const fellShort = ({ publisher, params }: RecorderPorts, { isSilent }: Watch): boolean => {
+  const { recordedS, gapS } = totalsOf(publisher.state().segments)
+  return isSilent && recordedS + gapS < params.maxDuration - params.segmentSeconds
 }
 
 /** How much of maxDuration is left, if it went on at once. */
@@ -299,10 +332,14 @@ const probeOnce = async (
   }
 }
 
-const failure = (code: ErrorCode, said: string, { giveUpAfter }: RecordParams): WorkerError =>
-  code === 'SOURCE_FORBIDDEN' || code === 'SOURCE_UNSUPPORTED'
-    ? new WorkerError(code, said || undefined)
-    : new WorkerError(code, `nothing new for ${giveUpAfter} s${said === '' ? '' : `; ${said}`}`)
+/** @param afterS how long it was waited for; undefined: until maxDuration had passed */
+const failure = (code: ErrorCode, said: string, afterS: number | undefined): WorkerError => {
+  if (code === 'SOURCE_FORBIDDEN' || code === 'SOURCE_UNSUPPORTED')
+    return new WorkerError(code, said || undefined)
+  const waited =
+    afterS === undefined ? 'nothing new until maxDuration had passed' : `nothing new for ${afterS} s`
+  return new WorkerError(code, said === '' ? waited : `${waited}; ${said}`)
+}
 
 /** Addresses of sources stand in what ffmpeg says; their queries may be secrets, and our own ports mean nothing to anybody. */
 const lastWords = (stderr: string): string =>

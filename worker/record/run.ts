@@ -17,6 +17,7 @@ export type RunOptions = {
   cut: () => void
   /** So long without anything new is silence. */
   stallMs: number
+  nowMs: () => number
   /** Called once for each finished segment, in their order, one at a time. */
   onSegment: (path: string, segment: ListedSegment, index: number) => Promise<void>
   /** How large the segment is that is being written. */
@@ -25,7 +26,11 @@ export type RunOptions = {
   onMedia: (seconds: number) => void
 }
 
-export type RunResult = ChildEnd & { stalled: boolean }
+export type RunResult = ChildEnd & {
+  stalled: boolean
+  /** How long it took after the end to hand over what was left. */
+  uploadMs: number
+}
 
 const lookEveryMs = 200
 /** Before the first packet, versions of ffmpeg say nothing, 0, or the least number there is. */
@@ -36,11 +41,12 @@ const askAgainAfterMs = 6000
 
 /** One run of ffmpeg over a source, until one of them ends; its segments are handed over while it runs. */
 export const runRecorder = async (args: readonly string[], options: RunOptions): Promise<RunResult> => {
-  const { tools, env, folder, stop, signal, stallMs, onMedia } = options
+  const { tools, env, folder, stop, signal, stallMs, onMedia, nowMs } = options
   const broken = new AbortController()
   const stalled = new AbortController()
   const watchdog = setTimeout(() => stalled.abort(), stallMs)
   let bestUs = noTimeUs
+  let endedMs = 0
   const ended = new AbortController()
   const asked = AbortSignal.any([stop, signal, stalled.signal, broken.signal])
   const onAsked = () =>
@@ -58,7 +64,12 @@ export const runRecorder = async (args: readonly string[], options: RunOptions):
       watchdog.refresh()
       onMedia(Math.max(0, bestUs / 1e6))
     },
-  }).finally(() => ended.abort())
+  }).finally(() => {
+    // What is still to be uploaded may take longer than a source may be silent.
+    clearTimeout(watchdog)
+    endedMs = nowMs()
+    ended.abort()
+  })
   // It is awaited below, but may break before that.
   child.catch(() => undefined)
   try {
@@ -70,13 +81,11 @@ export const runRecorder = async (args: readonly string[], options: RunOptions):
     const end = await child
     signal.throwIfAborted()
     await handOver()
-    return { ...end, stalled: stalled.signal.aborted }
+    return { ...end, stalled: stalled.signal.aborted, uploadMs: nowMs() - endedMs }
   } catch (thrown) {
     broken.abort()
     await child.catch(() => undefined)
     throw thrown
-  } finally {
-    clearTimeout(watchdog)
   }
 }
 
