@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { Readable, Transform } from 'node:stream'
+import { addAbortSignal, Readable, Transform } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  type GetObjectCommandInput,
   HeadObjectCommand,
   PutObjectCommand,
   type S3Client,
@@ -19,6 +21,7 @@ import { type Patience, withPatience } from './patience.ts'
 
 export type StoredObject = { bytes: number; etag: string | undefined }
 export type StoredText = { text: string; etag: string }
+type Range = { start: number; end: number }
 
 export type Storage = {
   /**
@@ -33,7 +36,9 @@ export type Storage = {
    * A part of an object, from byte `start` to byte `end` inclusive, as long as it is the object with the etag of the input.
    * @throws like `download`; the stream itself may still break
    */
-  openRange: (input: Input, range: { start: number; end: number }, signal: AbortSignal) => Promise<Readable>
+  openRange: (input: Input, range: Range, signal: AbortSignal) => Promise<Readable>
+  /** The same in memory, for a small part of an object. A body that breaks or stands still is asked for anew. @throws like `download` */
+  readRange: (input: Input, range: Range, signal: AbortSignal) => Promise<Buffer>
   /** @throws WorkerError OUTPUT_FORBIDDEN, OUTPUT_BUCKET_MISSING, STORAGE_UNAVAILABLE */
   upload: (path: string, key: string, role: FileRole, signal: AbortSignal) => Promise<ManifestFile>
   /** @param metadata what the object says of itself to whoever asks for its head */
@@ -47,7 +52,7 @@ export type Storage = {
    * Changes a small output that others may be changing at the same time.
    * @param edit is called again with what another one has written meanwhile; undefined leaves it as it is
    * @returns the content that stands there now
-   * @throws WorkerError like `download` and `upload`
+   * @throws WorkerError like `readText` and `upload`
    */
   editText: (key: string, edit: (text: string) => string | undefined, signal: AbortSignal) => Promise<string>
   /** Deletes an output; one that is gone already is no error. @throws WorkerError like `upload` */
@@ -89,6 +94,7 @@ export const openStorage = (options: StorageOptions): Storage => ({
   download: (input, path, how) => download(options, input, path, how),
   inspect: (input, signal) => inspect(options, input, signal),
   openRange: (input, range, signal) => openRange(options, input, range, signal),
+  readRange: (input, range, signal) => readRange(options, input, range, signal),
   upload: (path, key, role, signal) => upload(options, path, key, role, signal),
   uploadText: (text, key, signal, metadata) =>
     storing(options, signal, () =>
@@ -214,7 +220,7 @@ const inspect = (options: StorageOptions, input: Input, signal: AbortSignal): Pr
 const openRange = (
   options: StorageOptions,
   input: Input,
-  { start, end }: { start: number; end: number },
+  { start, end }: Range,
   signal: AbortSignal,
 ): Promise<Readable> =>
   reading(options, signal, async () => {
@@ -226,6 +232,45 @@ const openRange = (
     return body
   })
 
+const readRange = (
+  options: StorageOptions,
+  input: Input,
+  { start, end }: Range,
+  signal: AbortSignal,
+): Promise<Buffer> =>
+  reading(options, signal, async () => {
+    const wanted = { ...objectOf(input), Range: `bytes=${start}-${end}` }
+    return (await readWhole(options, wanted, signal)).content
+  })
+
+/** Bytes that are held in memory whole; the manifest of a day in segments of two seconds is a tenth of this. */
+const wholeBytes = 100 * 1024 * 1024
+/** That they take so long means that their connection stands still, although it is not broken. */
+const wholeMs = 60_000
+
+/** One attempt at a small object, or at a part of one. @throws WorkerError INPUT_TOO_LARGE */
+const readWhole = async (
+  { client }: StorageOptions,
+  wanted: GetObjectCommandInput,
+  signal: AbortSignal,
+): Promise<{ content: Buffer; etag: string | undefined }> => {
+  const stopped = AbortSignal.any([signal, AbortSignal.timeout(wholeMs)])
+  const {
+    Body: body,
+    ETag: etag,
+    ContentLength: bytes = 0,
+  } = await client.send(new GetObjectCommand(wanted), { abortSignal: stopped })
+  if (!(body instanceof Readable)) throw new Error('S3 sent no body')
+  if (bytes > wholeBytes) {
+    body.destroy()
+    throw new WorkerError(
+      'INPUT_TOO_LARGE',
+      `${wanted.Key} has ${bytes} bytes, at most ${wholeBytes} are read`,
+    )
+  }
+  return { content: await buffer(addAbortSignal(stopped, body)), etag }
+}
+
 /** How often another one may come first. */
 const editTries = 10
 
@@ -236,13 +281,7 @@ const editText = async (
   signal: AbortSignal,
 ): Promise<string> => {
   for (let tries = 0; ; tries += 1) {
-    const { text, etag } = await reading(options, signal, async () => {
-      const { Body: body, ETag } = await options.client.send(
-        new GetObjectCommand({ Bucket: options.outputsBucket, Key: key }),
-        { abortSignal: signal },
-      )
-      return { text: (await body?.transformToString()) ?? '', etag: ETag }
-    })
+    const { text, etag } = await readStored(options, key, signal)
     const edited = edit(text)
     if (edited === undefined || edited === text) return text
     try {
@@ -263,35 +302,26 @@ const remove = (options: StorageOptions, key: string, signal: AbortSignal): Prom
     })
   })
 
-/** A text is held in memory whole; the manifest of a day in segments of two seconds is a tenth of this. */
-const textBytes = 100 * 1024 * 1024
-
 const readText = async (
   options: StorageOptions,
   key: string,
   signal: AbortSignal,
 ): Promise<StoredText | undefined> => {
   try {
-    return await reading(options, signal, async () => {
-      const {
-        Body: body,
-        ETag: etag,
-        ContentLength: bytes,
-      } = await options.client.send(new GetObjectCommand({ Bucket: options.outputsBucket, Key: key }), {
-        abortSignal: signal,
-      })
-      if (etag === undefined) throw new Error('S3 told no etag')
-      if ((bytes ?? 0) > textBytes) {
-        if (body instanceof Readable) body.destroy()
-        throw new WorkerError('INPUT_TOO_LARGE', `${key} has ${bytes} bytes, at most ${textBytes} are read`)
-      }
-      return { text: (await body?.transformToString()) ?? '', etag }
-    })
+    return await readStored(options, key, signal)
   } catch (thrown) {
     if (thrown instanceof WorkerError && thrown.code === 'INPUT_MISSING') return undefined
     throw thrown
   }
 }
+
+const readStored = (options: StorageOptions, key: string, signal: AbortSignal): Promise<StoredText> =>
+  reading(options, signal, async () => {
+    const wanted = { Bucket: options.outputsBucket, Key: key }
+    const { content, etag } = await readWhole(options, wanted, signal)
+    if (etag === undefined) throw new Error('S3 told no etag')
+    return { text: content.toString('utf8'), etag }
+  })
 
 const replaceText = async (
   options: StorageOptions,

@@ -1,8 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { noFaults } from '../../local/s3/index.ts'
 import { openS3Client } from '../../worker/clients.ts'
 import { WorkerError } from '../../worker/errors.ts'
@@ -204,6 +207,56 @@ describe('an upload', () => {
       code: 'OUTPUT_FORBIDDEN',
       exitCode: 77,
     })
+  })
+})
+
+describe('a small body', () => {
+  const signal = new AbortController().signal
+  const input = { bucket: 'uploads', key: 'a' }
+  const reads: [string, (storage: Storage) => Promise<unknown>, unknown][] = [
+    [
+      'a part of an input',
+      (storage) => storage.readRange(input, { start: 0, end: 7 }, signal),
+      Buffer.from('01234567'),
+    ],
+    ['a text', (storage) => storage.readText('a', signal), { text: '01234567', etag: '"e"' }],
+    ['a text that is changed', (storage) => storage.editText('a', () => undefined, signal), '01234567'],
+  ]
+  const ways = ['stands still', 'breaks'] as const
+
+  test.each(reads.flatMap(([what, read, content]) => ways.map((way) => ({ what, way, read, content }))))(
+    'that $way in the middle is asked for anew: $what',
+    async ({ way, read, content }) => {
+      let requests = 0
+      const halfway = createServer((_, response) => {
+        requests += 1
+        response.writeHead(200, { 'content-length': 8, etag: '"e"' }).write('0123')
+        if (requests > 1) response.end('4567')
+        else if (way === 'breaks') setImmediate(() => response.destroy())
+      })
+      await once(halfway.listen(0, '127.0.0.1'), 'listening')
+      const soon = AbortSignal.timeout(300)
+      const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(soon)
+      try {
+        const storage = await storageAt(`http://127.0.0.1:${(halfway.address() as AddressInfo).port}`)
+        expect(await read(storage)).toEqual(content)
+        expect(requests).toBe(2)
+      } finally {
+        timeout.mockRestore()
+        halfway.closeAllConnections()
+        halfway.close()
+      }
+    },
+  )
+
+  test('a part of an object that was replaced, or is gone: 66', async () => {
+    const part = { start: 0, end: 1 }
+    const replaced = await workshop.upload('part.bin', Buffer.from('first'))
+    await workshop.upload('part.bin', Buffer.from('second'))
+    const storage = await here()
+    await expect(storage.readRange(replaced, part, signal)).rejects.toMatchObject({ code: 'INPUT_CHANGED' })
+    const gone = { bucket: 'uploads', key: 'never.bin' }
+    await expect(storage.readRange(gone, part, signal)).rejects.toMatchObject({ code: 'INPUT_MISSING' })
   })
 })
 

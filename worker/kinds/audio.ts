@@ -84,9 +84,7 @@ const readerOf =
   async (start: number): Promise<Buffer> => {
     const end = Math.min(bytes, start + firstFrameBytes)
     if (end <= head.length || start >= bytes || input === undefined) return head.subarray(start, end)
-    const parts: Buffer[] = []
-    for await (const part of await storage.openRange(input, { start, end: end - 1 }, signal)) parts.push(part)
-    return Buffer.concat(parts)
+    return storage.readRange(input, { start, end: end - 1 }, signal)
   }
 
 const progressFor = (

@@ -39,9 +39,7 @@ export const serveInput = async (
   const { bytes, etag } = await storage.inspect(input, signal)
   if (bytes === 0) throw new WorkerError('INPUT_EMPTY')
   const same: Input = { ...input, ...(etag === undefined ? {} : { etag }) }
-  const head = await readAll(
-    await storage.openRange(same, { start: 0, end: Math.min(bytes, recognisedBytes) - 1 }, signal),
-  )
+  const head = await storage.readRange(same, { start: 0, end: Math.min(bytes, recognisedBytes) - 1 }, signal)
   let failure: WorkerError | undefined
   // Whoever else runs on this machine cannot guess it.
   const path = `/${randomBytes(16).toString('hex')}`
@@ -129,9 +127,3 @@ const listening = (server: Server): Promise<number> =>
       resolve(typeof address === 'object' && address !== null ? address.port : 0)
     })
   })
-
-const readAll = async (stream: NodeJS.ReadableStream): Promise<Buffer> => {
-  const parts: Buffer[] = []
-  for await (const part of stream) parts.push(Buffer.from(part))
-  return Buffer.concat(parts)
-}
