@@ -38,6 +38,24 @@ export const whySchema = z.object({
     ),
 })
 
+export const progressAnswerSchema = z
+  .object({
+    percent: z
+      .number()
+      .optional()
+      .describe('0 to 100. Of a pipeline: the share of its children that have ended.'),
+    stage: z.string().optional().describe('What it is doing. Of a pipeline: its step.'),
+    etaS: z
+      .number()
+      .optional()
+      .describe(
+        'Seconds that it will probably still take. Of a pipeline: at the pace of its step, once a child of that has ended.',
+      ),
+  })
+  .describe(
+    'How far a live job has come; absent where there is nothing to say, and when it waits or has ended.',
+  )
+
 export const jobParams = z.strictObject({
   id: z
     .string()

@@ -233,7 +233,7 @@ describe('a job', () => {
     const state = page.locator('.state')
     await state.getByText('Wanted').waitFor()
     expect(await state.textContent()).toMatch(
-      /Wanted\s*Succeeded\s*Seen\s*Running[\s\S]*Reason\s*TaskRunning[\s\S]*Next look[\s\S]*at the latest in 5 h/,
+      /Wanted\s*Succeeded\s*Seen\s*Running[\s\S]*Reason\s*TaskRunning[\s\S]*Next look[\s\S]*at the latest in 1 d/,
     )
     expect(await page.locator('.timeline').textContent()).toMatch(
       /Submitted[\s\S]*Pending\s*Queued[\s\S]*Backoff by failurePolicy\[0\]: retry[\s\S]*Running\s*TaskRunning/,
@@ -291,33 +291,42 @@ describe('a job', () => {
     expect(await files.count()).toBe(40)
   })
 
-  test('that was split shows its steps, and no percent or attempts of the task that found it long', async () => {
+  test('that was split shows its steps and how many of them are over, and no attempts of the task that found it long', async () => {
+    const nowMs = Date.now()
     await http.put(
-      acceptedJob({
-        jobId: 'long-film',
-        phase: 'Running',
-        reason: 'WaitingForChildren',
-        createdAt: '2026-01-01T00:00:00Z',
-        progress: { beat: 1, percent: 0, stage: 'start', at: '2026-01-01T00:00:10Z' },
-        pipeline: {
-          split: { shards: 2 },
-          steps: [
-            {
-              name: 'encode',
-              begunAt: '2026-01-01T00:00:20Z',
-              children: [{ jobId: 'long-film-encode-shard-1', kind: 'encode-shard', state: 'put' }],
-            },
-          ],
+      acceptedJob(
+        {
+          jobId: 'long-film',
+          phase: 'Running',
+          reason: 'WaitingForChildren',
+          createdAt: '2026-01-01T00:00:00Z',
+          progress: { beat: 1, percent: 99, stage: 'start', at: '2026-01-01T00:00:10Z' },
+          pipeline: {
+            split: { shards: 2 },
+            steps: [
+              {
+                name: 'encode',
+                begunAt: new Date(nowMs - 120_000).toISOString(),
+                children: [
+                  { jobId: 'long-film-encode-shard-0', kind: 'encode-shard', state: 'succeeded' },
+                  { jobId: 'long-film-encode-shard-1', kind: 'encode-shard', state: 'put' },
+                ],
+              },
+            ],
+          },
         },
-      }),
+        nowMs - 130_000,
+      ),
     )
     await goTo('#/jobs/long-film')
     await page.getByRole('link', { name: 'long-film-encode-shard-1' }).waitFor()
-    expect(await page.locator('.job-progress').textContent()).toBe('')
+    expect(await page.locator('.job-progress').textContent()).toMatch(
+      /^33 %encode, about 4 min( \d+ s)? left$/,
+    )
     expect(await page.locator('.state').textContent()).toMatch(/Attempts–/)
     await goTo('')
     await row('long-film').waitFor()
-    expect(await row('long-film').locator('.c-progress').textContent()).toBe('')
+    expect(await row('long-film').locator('.c-progress').textContent()).toBe('33 %encode')
     expect(await row('long-film').locator('.c-attempts').textContent()).toBe('')
   })
 

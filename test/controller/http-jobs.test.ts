@@ -220,6 +220,22 @@ describe('POST /jobs', () => {
   })
 })
 
+/** A split job of which so many shards have ended. */
+const pipelineUnderWay = (ended: number, shards: number) => ({
+  split: { shards },
+  steps: [
+    {
+      name: 'encode',
+      begunAt: new Date().toISOString(),
+      children: Array.from({ length: shards }, (_, index) => ({
+        jobId: `shard-${index}`,
+        kind: 'encode-shard',
+        state: index < ended ? ('succeeded' as const) : ('put' as const),
+      })),
+    },
+  ],
+})
+
 describe('GET /jobs/:id', () => {
   test('is the whole record as it stands in the table, and why', async () => {
     const job = acceptedJob({ jobId: 'whole' })
@@ -244,6 +260,17 @@ describe('GET /jobs/:id', () => {
     const { body } = await http.get('/jobs/knowing')
     expect(body.why).toContain('for 2 vCPU: 6 of 6 are taken')
     expect(body.attention).toBe('An edit of its spec is ignored')
+  })
+
+  test('of a pipeline that is live says how far it has come, which its record does not', async () => {
+    const more = { jobId: 'long-film', phase: 'Running' as const, pipeline: pipelineUnderWay(1, 4) }
+    const split = acceptedJob(more, Date.now() - 60_000)
+    await http.put(split)
+    const { body } = await http.get('/jobs/long-film')
+    expect(body.progress).toEqual({ percent: 20, stage: 'encode', etaS: expect.any(Number) })
+    expect(body.job).not.toHaveProperty('progress')
+    await http.put({ ...split, phase: 'Cancelled', finishedAt: new Date().toISOString() })
+    expect((await http.get('/jobs/long-film')).body).not.toHaveProperty('progress')
   })
 
   test('a job that is not there', async () => {
@@ -414,7 +441,7 @@ describe('GET /jobs', () => {
       ['pending-new', 'Pending', 7, { settings: { queue: 'batch' } }],
       ['starting', 'Starting', 4],
       ['running-old', 'Running', 5, { kind: 'container', settings: { queue: 'batch' } }],
-      ['running-new', 'Running', 6],
+      ['running-new', 'Running', 6, { progress: { beat: 2, percent: 12, stage: 'encode', at: at(6) } }],
       ['stopping', 'Stopping', 0],
     ]
     for (const [jobId, phase, minute, more] of rows)
@@ -437,6 +464,12 @@ describe('GET /jobs', () => {
   afterAll(async () => {
     await list.close()
     await listAws.close()
+  })
+
+  test('says how far those have come that are live and tell of it', async () => {
+    expect((await list.get('/jobs')).body.progress).toEqual({
+      'running-new': { percent: 12, stage: 'encode' },
+    })
   })
 
   const everything = [

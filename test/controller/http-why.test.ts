@@ -384,8 +384,8 @@ const rows: readonly [
   [
     'Running, claimed',
     live('Running', claimed),
-    `Attempt 1 runs; ${restBy(at(-20 + 6 * hour))}.`,
-    at(-20 + 6 * hour),
+    `Attempt 1 runs; ${restBy(at(-20 + 48 * hour))}.`,
+    at(-20 + 48 * hour),
   ],
   [
     'Running with progress',
@@ -393,14 +393,14 @@ const rows: readonly [
       ...claimed,
       progress: { beat: 3, percent: 43.9, stage: 'encode', etaS: 130, at: at(-2) },
     }),
-    `Attempt 1 runs: encode, 43 %, about 2 min 10 s left; ${restBy(at(-20 + 6 * hour))}.`,
-    at(-20 + 6 * hour),
+    `Attempt 1 runs: encode, 43 %, about 2 min 10 s left; ${restBy(at(-20 + 48 * hour))}.`,
+    at(-20 + 48 * hour),
   ],
   [
     'Running, at half of the heartbeat time',
     live('Running', { ...claimed, progress: { beat: 3, at: at(-60) } }),
-    `Attempt 1 runs; ${restBy(at(-20 + 6 * hour))}.`,
-    at(-20 + 6 * hour),
+    `Attempt 1 runs; ${restBy(at(-20 + 48 * hour))}.`,
+    at(-20 + 48 * hour),
   ],
   [
     'Running, silent for more than half of the heartbeat time',
@@ -445,8 +445,8 @@ const rows: readonly [
   [
     'Running while the leader is silent',
     live('Running', claimed),
-    `Attempt 1 runs; ${restBy(at(-20 + 6 * hour))}; no controller has reported for 5 min.`,
-    at(-20 + 6 * hour),
+    `Attempt 1 runs; ${restBy(at(-20 + 48 * hour))}; no controller has reported for 5 min.`,
+    at(-20 + 48 * hour),
     { at: at(-300) },
   ],
   [

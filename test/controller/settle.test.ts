@@ -161,14 +161,16 @@ describe('what goes and what stays', () => {
     running({ kind: 'transcode', report: report({ result: { split } }), ...more })
 
   test('what its task found too long for one task goes on as a pipeline, its attempt a success', () => {
-    const job = settledAs(splitInto({ shards: [] }), stop())
+    const told = { progress: { beat: 7, percent: 0, stage: 'look', at: at(minuteMs) } }
+    const job = settledAs(splitInto({ shards: [] }, told), stop())
     expect(job).toMatchObject({
       phase: 'Running',
       reason: 'Split',
       pipeline: { steps: [], split: { shards: [] } },
       attempts: [{ outcome: { class: 'success' } }],
     })
-    for (const name of ['fence', 'finishedAt', 'result', 'backlogQueue']) expect(job).not.toHaveProperty(name)
+    for (const name of ['fence', 'finishedAt', 'result', 'backlogQueue', 'progress'])
+      expect(job).not.toHaveProperty(name)
   })
 
   test.each<[string, Job, string]>([

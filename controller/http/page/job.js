@@ -3,7 +3,7 @@ import { get, jobPath } from './api.js'
 import { h, part } from './dom.js'
 import { attemptsText } from './list.js'
 import { outputsPart } from './outputs.js'
-import { isFinished, outcomeMark, phaseMark, progressBar, progressOf } from './phase.js'
+import { isFinished, outcomeMark, phaseMark, progressBar } from './phase.js'
 import { costOfChildren, parentOf, stepsOf } from './steps.js'
 import { moment, span } from './times.js'
 import { exact, usd } from './words.js'
@@ -65,7 +65,7 @@ export function jobView({ jobId, openTo, report }) {
       })
       why.show(answer.why)
       attention.show(answer.attention ?? '')
-      bar.show({ phase: job.phase, progress: progressOf(job) })
+      bar.show({ phase: job.phase, progress: answer.progress })
       state.show(stateFrom(job, answer.until))
       timeline.show({
         createdAt: job.createdAt,

@@ -1,7 +1,7 @@
 import { get } from './api.js'
 import { costLines } from './costs.js'
 import { h, keyed, part } from './dom.js'
-import { isLive, phaseMark, phases, progressBar, progressOf } from './phase.js'
+import { isLive, phaseMark, phases, progressBar } from './phase.js'
 import { moment } from './times.js'
 import { share } from './words.js'
 
@@ -78,8 +78,10 @@ export function listView({ query, openTo }) {
       costs.show(status?.costs ?? [])
       attention.show(status?.attention ?? [])
       choices.show({ queues: status?.queues.map(({ name }) => name) ?? [] })
-      const { jobs, why, nextToken } = await get('/jobs', { ...filter, limit })
-      rows.show(jobs.map((job) => ({ job: shortened(job), why: why[job.jobId]?.why ?? '' })))
+      const { jobs, why, progress, nextToken } = await get('/jobs', { ...filter, limit })
+      rows.show(
+        jobs.map((job) => ({ job: shortened(job, progress[job.jobId]), why: why[job.jobId]?.why ?? '' })),
+      )
       table.hidden = jobs.length === 0
       empty.show(jobs.length === 0)
       more.show(nextToken !== undefined && limit < pageMax)
@@ -191,11 +193,11 @@ const emptyText = (filter) =>
 export const jobHref = (jobId) => `#/jobs/${encodeURIComponent(jobId)}`
 
 /** Only what a row shows, so that a heartbeat that moves nothing visible changes nothing. */
-const shortened = (job) => ({
+const shortened = (job, progress) => ({
   jobId: job.jobId,
   phase: job.phase,
   kind: job.kind,
-  progress: progressOf(job) && { percent: Math.floor(job.progress.percent), stage: job.progress.stage },
+  progress: progress && { percent: progress.percent && Math.floor(progress.percent), stage: progress.stage },
   attempts: attemptsText(job),
   queue: job.settings?.queue ?? job.spec?.queue,
   when: whenOf(job),

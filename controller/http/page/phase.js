@@ -1,4 +1,5 @@
 import { h } from './dom.js'
+import { duration } from './words.js'
 
 /** In the order of a job's life. */
 export const phases = [
@@ -39,9 +40,6 @@ export const outcomeMark = (outcome) =>
     ? h('span', { class: 'phase running' }, h('i', {}), 'under way')
     : h('span', { class: `phase ${hue[outcome.class] ?? 'failed'}` }, h('i', {}), outcome.class)
 
-/** What its task says of its way. Of a video that was split that is over: the task had only found out that it is long. */
-export const progressOf = ({ progress, pipeline }) => (pipeline === undefined ? progress : undefined)
-
 /** The bar of a job: full when it succeeded, and none where there is nothing to show. */
 export function progressBar({ phase, progress }) {
   if (phase === 'Succeeded')
@@ -56,6 +54,8 @@ export function progressBar({ phase, progress }) {
     { class: 'progress' },
     h('progress', { max: 100, value: percent, 'aria-label': 'progress' }),
     h('b', {}, `${Math.floor(percent)} %`),
-    progress.stage && h('small', {}, progress.stage),
+    h('small', {}, [progress.stage, leftOf(progress)].filter(Boolean).join(', ')),
   )
 }
+
+const leftOf = ({ etaS }) => typeof etaS === 'number' && `about ${duration(etaS * 1000)} left`

@@ -6,9 +6,17 @@ import { type SubmitRequest, submit } from '../../intake/records.ts'
 import type { Api } from '../api.ts'
 import { listJobs } from '../list.ts'
 import type { HttpPorts } from '../ports.ts'
+import { progressOf } from '../progress.ts'
 import { readShown } from '../record.ts'
 import { readJobRequest } from '../request.ts'
-import { failures, jobParams, jobSchema, wholeParameter, whySchema } from '../schemas.ts'
+import {
+  failures,
+  jobParams,
+  jobSchema,
+  progressAnswerSchema,
+  wholeParameter,
+  whySchema,
+} from '../schemas.ts'
 import { whyOf } from '../why.ts'
 
 const listLimits = { preset: 100, max: 1000 }
@@ -34,10 +42,14 @@ const listAnswer = z.object({
   jobs: z.array(jobSchema).describe('Whole records: what moves first, then what waits, then what has ended.'),
   nextToken: z.string().optional(),
   why: z.record(z.string(), whySchema).describe('By jobId: what each of them waits for.'),
+  progress: z
+    .record(z.string(), progressAnswerSchema)
+    .describe('By jobId: how far those that are live have come.'),
 })
 
 const jobAnswer = whySchema.extend({
   job: jobSchema,
+  progress: progressAnswerSchema.optional(),
   attention: z.string().optional().describe('Why this job needs a person.'),
 })
 
@@ -69,6 +81,12 @@ export function jobRoutes(app: Api, ports: JobPorts): void {
         why: Object.fromEntries(
           jobs.map((job) => [String(job.item.jobId), whyOf(job, status, nowMs, graceMs)]),
         ),
+        progress: Object.fromEntries(
+          jobs.flatMap((job) => {
+            const progress = progressOf(job, nowMs)
+            return progress === undefined ? [] : [[String(job.item.jobId), progress]]
+          }),
+        ),
       }
     },
   )
@@ -80,9 +98,12 @@ export function jobRoutes(app: Api, ports: JobPorts): void {
       const stored = await readShown(id, ports.jobs)
       const status = await ports.status()
       const attention = status?.attention.find(({ jobId }) => jobId === id)?.why
+      const nowMs = ports.clock.nowMs()
+      const progress = progressOf(stored, nowMs)
       return {
         job: stored.item,
-        ...whyOf(stored, status, ports.clock.nowMs(), ports.policy.visibilityGraceMs),
+        ...whyOf(stored, status, nowMs, ports.policy.visibilityGraceMs),
+        ...(progress === undefined ? {} : { progress }),
         ...(attention === undefined ? {} : { attention }),
       }
     },
