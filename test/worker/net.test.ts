@@ -16,7 +16,7 @@ import { guardedFetch } from '../../worker/net/guarded-fetch.ts'
 import { openHttpProxy } from '../../worker/net/http-proxy.ts'
 import { innerPlaylist, innerUrl, outerText, outerUrl } from '../../worker/net/inner-url.ts'
 import { probeArguments, recordArguments } from '../../worker/record/command.ts'
-import { hlsOptions } from '../../worker/record/hls-options.ts'
+import { findHlsOptions } from '../../worker/record/hls-options.ts'
 import { openSource } from '../../worker/record/source.ts'
 import { npmMediaTools } from '../support/clips.ts'
 import { both, openSite, openTrap, type Site, startEncoder } from '../support/streams.ts'
@@ -79,7 +79,7 @@ const recordFrom = async (
   const refusals: WorkerError[] = []
   const source = await openSource(url, { guard, onRefused: (error) => refusals.push(error), ca })
   const env = { ...tools.env, ...source.env }
-  const options = await hlsOptions(tools, AbortSignal.timeout(5000))
+  const options = await findHlsOptions(tools, AbortSignal.timeout(5000))
   const run = (program: string, args: string[]) =>
     runChild(program, args, { env, signal: AbortSignal.timeout(8000), killAfterMs: 500 })
   try {

@@ -442,7 +442,7 @@ describe.concurrent.each(allTools)('%s', (_version, tools) => {
     })
   })
 
-  test('so is a live playlist, also for the attempts after it; once it goes on, there is time again', async (context) => {
+  test('a live playlist that stands still until then is an error for every attempt, unless there is time again', async (context) => {
     const live = later(context, await openLive(tools))
     const job = newJob()
     const params = { maxDuration: 12, giveUpAfter: 600 }

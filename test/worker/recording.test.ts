@@ -3,7 +3,12 @@ import { recordParamsSchema } from '../../schemas/kinds/record.ts'
 import { WorkerError } from '../../worker/errors.ts'
 import type { MediaTools } from '../../worker/ffmpeg.ts'
 import { oneInit } from '../../worker/net/one-init.ts'
-import { parseSegmentList, probeArguments, recordArguments } from '../../worker/record/command.ts'
+import {
+  lengthArguments,
+  parseSegmentList,
+  probeArguments,
+  recordArguments,
+} from '../../worker/record/command.ts'
 import { howItEnded, type RunFacts, type SourceEnd, whatNext } from '../../worker/record/ending.ts'
 import {
   parsePlaylist,
@@ -246,6 +251,22 @@ describe('command lines', () => {
     segmentWaitUs: 10e6,
     folder: '/scratch/segments',
   } as const
+
+  test('a look at a source of HLS, with what a version needs', () =>
+    expect(probeArguments(command.source, ['-extension_picky', '0']).join(' ')).toBe(
+      [
+        '-v error -protocol_whitelist http,tcp,crypto',
+        '-format_whitelist hls,mpegts,mov,mp4,aac,mp3,ogg,flac,flv,matroska,webm -max_alloc 1073741824',
+        '-extension_picky 0 -of json -show_format -show_streams -show_programs',
+        'http://h.example.tls.invalid:443/live.m3u8',
+      ].join(' '),
+    ))
+
+  test('a look at a segment of ours: as a transport stream, and at nothing but its length', () =>
+    expect(lengthArguments('/scratch/a b.ts')).toEqual([
+      ...['-v', 'error', '-f', 'mpegts', '-show_entries', 'format=duration', '-of', 'csv=p=0'],
+      '/scratch/a b.ts',
+    ]))
 
   test('a live stream of HLS', () => {
     expect(recordArguments(command).join(' ')).toBe(

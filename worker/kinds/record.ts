@@ -6,6 +6,7 @@ import { WorkerError } from '../errors.ts'
 import { findMediaTools } from '../ffmpeg.ts'
 import { openGuard } from '../net/guard.ts'
 import { shownUrl } from '../net/guarded-fetch.ts'
+import { findHlsOptions } from '../record/hls-options.ts'
 import { playlistName, recordingName, recordingOf, totalsOf } from '../record/playlist.ts'
 import { openPublisher, type Publisher } from '../record/publisher.ts'
 import { type RecorderEnd, recordSource } from '../record/recorder.ts'
@@ -64,6 +65,7 @@ const run = async (work: Work, parts: Parts): Promise<RecorderEnd> => {
   return recordSource({
     ...parts,
     tools,
+    hlsOptions: await findHlsOptions(tools, signal),
     storage: work.storage,
     output: work.settings.output,
     fence: environment.FENCE,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   createServer,
   Agent as HttpAgent,
@@ -110,10 +111,7 @@ export const openHttpProxy = async ({ guard, onRefused, ca }: HttpProxyOptions):
     proxy.seen.failure = undefined
     await forward(asked, answer, response, { seen: proxy.seen, known })
   }
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
   proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return proxy
 }

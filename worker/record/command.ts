@@ -47,6 +47,10 @@ export const probeArguments = (source: SourceAddress, hlsOptions: readonly strin
   source.url,
 ]
 
+/** How long a segment of ours is. Pure. */
+export const lengthArguments = (path: string): string[] =>
+  '-v error -f mpegts -show_entries format=duration -of csv=p=0'.split(' ').concat(path)
+
 export type RecordCommand = {
   source: SourceAddress
   plan: StreamPlan

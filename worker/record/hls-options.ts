@@ -5,7 +5,7 @@ import type { MediaTools } from '../ffmpeg.ts'
  * Some versions of ffmpeg take segments by the ending of their names only, to keep playlists from opening other things. Ours open
  * nothing but what the proxy allows, and names of live sources end as they like. The option is not known to all of them.
  */
-export const hlsOptions = async (
+export const findHlsOptions = async (
   { ffmpeg, env }: Pick<MediaTools, 'ffmpeg' | 'env'>,
   signal: AbortSignal,
 ): Promise<string[]> => {

@@ -9,9 +9,8 @@ import type { MediaTools } from '../ffmpeg.ts'
 import { probeTimeoutMs } from '../media/limits.ts'
 import { outerText } from '../net/inner-url.ts'
 import type { Storage } from '../storage.ts'
-import { type ListedSegment, probeArguments, recordArguments } from './command.ts'
+import { type ListedSegment, lengthArguments, probeArguments, recordArguments } from './command.ts'
 import { howItEnded, whatNext } from './ending.ts'
-import { hlsOptions } from './hls-options.ts'
 import { type RecordedSegment, recordedUntilMs, type Start, segmentName, totalsOf } from './playlist.ts'
 import { hasNoMore, isAtEnd, positionIn, seekFor } from './position.ts'
 import type { Publisher } from './publisher.ts'
@@ -25,6 +24,8 @@ export type RecorderPorts = {
   publisher: Publisher
   storage: Pick<Storage, 'upload'>
   tools: MediaTools
+  /** What this version of ffmpeg needs for HLS. */
+  hlsOptions: readonly string[]
   /** Prefix of the outputs. */
   output: string
   fence: string
@@ -185,7 +186,7 @@ const runOnce = async (ports: RecorderPorts, known: Known, watch: Watch): Promis
     recordArguments({
       source: source.address,
       plan,
-      hlsOptions: plan.isHls ? await hlsOptions(tools, signal) : [],
+      hlsOptions: ports.hlsOptions,
       lengthS,
       fromS,
       liveStartIndex: known.isChanged ? 0 : recordedS > 0 ? -1 : undefined,
@@ -283,8 +284,7 @@ const lengthOf = async (
   path: string,
 ): Promise<number | undefined> => {
   const lines: string[] = []
-  const args = ['-v', 'error', '-f', 'mpegts', '-show_entries', 'format=duration', '-of', 'csv=p=0', path]
-  await runChild(tools.ffprobe.path, args, {
+  await runChild(tools.ffprobe.path, lengthArguments(path), {
     env: tools.env,
     signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]),
     onStdoutLine: (line) => lines.push(line),
@@ -299,12 +299,11 @@ const lookMs = ({ plan }: Known, { stallTimeout }: RecordParams): number =>
 
 /** What the source consists of, by ffprobe. What is wrong with it is an end like any other: it may come back. */
 const look = async (ports: RecorderPorts, stopped: AbortSignal, withinMs: number): Promise<Run> => {
-  const { source, tools, signal } = ports
+  const { source, hlsOptions } = ports
   const first = await probeOnce(ports, stopped, withinMs, [])
   // Only now it is known what it is, and that it may take more to open it.
   if (first.plan !== undefined || source.seen()?.playlistEnded === undefined || stopped.aborted) return first
-  const options = await hlsOptions(tools, signal)
-  return options.length === 0 ? first : probeOnce(ports, stopped, withinMs, options)
+  return hlsOptions.length === 0 ? first : probeOnce(ports, stopped, withinMs, hlsOptions)
 }
 
 const probeOnce = async (
