@@ -8,7 +8,7 @@ const words: Record<Way, string> = {
   together: 'one decode for all renditions, bare ffmpeg',
   apart: 'one run for each rendition, bare ffmpeg',
   whole: 'our transcode: gate, run, checks, pictures, loudness',
-  shards: 'in shards and joined, one after the other',
+  shards: 'in shards read by ranges, and joined, one by one',
 }
 
 /** Median, least and most of what was measured. Pure. */

@@ -5,13 +5,16 @@ import { runChild } from '../worker/children.ts'
 import type { MediaTools } from '../worker/ffmpeg.ts'
 import { type Plan, transcodeArguments } from '../worker/media/command.ts'
 import type { Source } from '../worker/media/gate.ts'
-import { inputGuard, inputLimits } from '../worker/media/limits.ts'
+import { inputLimits } from '../worker/media/limits.ts'
+import { probeInput } from '../worker/media/probe.ts'
+import { type ServedInput, serveInput } from '../worker/media/serve-input.ts'
 import { shardArguments, shardList, soundArguments, stitchArguments } from '../worker/media/shards-command.ts'
 import { inspectPiece } from '../worker/media/shards-inspect.ts'
 import { planShards } from '../worker/media/shards-plan.ts'
 import { readTimeline } from '../worker/media/shards-timeline.ts'
 import { transcodeFile } from '../worker/media/transcode-file.ts'
 import type { Pieces } from './media-cost.ts'
+import type { StoredFile } from './media-object.ts'
 
 export type Bench = {
   tools: MediaTools
@@ -19,6 +22,8 @@ export type Bench = {
   scratch: string
   /** Absolute path of the source. */
   input: string
+  /** The source where tasks read it that keep no copy. */
+  object: StoredFile
   source: Source
   params: TranscodeParams
   plan: Plan
@@ -74,11 +79,25 @@ const whole = async ({ input, params, tools, signal }: Bench, folder: string): P
   })
 }
 
+/** What every task does that reads its input where it lies: ranges of an object by way of a server of its own, and a look first. */
+const asTask = async <T>(
+  { object, tools, signal }: Pick<Bench, 'object' | 'tools' | 'signal'>,
+  act: (input: ServedInput) => Promise<T>,
+): Promise<T> => {
+  const served = await serveInput(object.input, { storage: object.storage, pixels, signal })
+  try {
+    await probeInput(served, { tools, limits: inputLimits, signal })
+    return await act(served)
+  } finally {
+    await served.close()
+  }
+}
+
 /** The same renditions in pieces, one after the other here; on AWS each piece has a task of its own. */
 const shards = async (bench: Bench, folder: string, pieces: Pieces): Promise<void> => {
   const { plan, tools, signal } = bench
-  const input = { url: `file:${bench.input}`, guard: inputGuard(pixels) }
-  const verdict = planShards(bench.source, plan, await readTimeline(input, { tools, signal }))
+  const timeline = await asTask(bench, (input) => readTimeline(input, { tools, signal }))
+  const verdict = planShards(bench.source, plan, timeline)
   if (verdict.is !== 'split') throw new Error(`The source is not cut: ${verdict.why}`)
   const { split } = verdict
   const names = split.shards.map((_, index) => `shard-${index}.mp4`)
@@ -87,10 +106,21 @@ const shards = async (bench: Bench, folder: string, pieces: Pieces): Promise<voi
     const isLast = index === split.shards.length - 1
     const frames = isLast ? split.frames - before : split.shardFrames
     const output = join(folder, `shard-${index}.mp4`)
-    await pieces(() => ffmpeg(bench, shardArguments(plan, { start, frames }, { input, output })))
+    await pieces(() =>
+      asTask(bench, async (input) => {
+        await ffmpeg(bench, shardArguments(plan, { start, frames }, { input, output }))
+        await inspectPiece(output, true, { tools, signal })
+      }),
+    )
   }
   const sound = join(folder, 'sound.mp4')
-  if (plan.audio) await pieces(() => ffmpeg(bench, soundArguments(plan, { input, output: sound })))
+  if (plan.audio)
+    await pieces(() =>
+      asTask(bench, async (input) => {
+        await ffmpeg(bench, soundArguments(plan, { input, output: sound }))
+        await inspectPiece(sound, true, { tools, signal })
+      }),
+    )
   const [found] = plan.audio ? await inspectPiece(sound, false, { tools, signal }) : []
   const list = join(folder, 'list.txt')
   await writeFile(list, shardList(names, split.shardFrames, plan.rate))

@@ -8,6 +8,7 @@ import { planTranscode } from '../worker/media/command.ts'
 import { admitInput } from '../worker/media/gate.ts'
 import { inputLimits } from '../worker/media/limits.ts'
 import { type Cost, costOf } from './media-cost.ts'
+import { openObject } from './media-object.ts'
 import { type Round, tableOf } from './media-table.ts'
 import { type Bench, makeSource, type Way, ways } from './media-ways.ts'
 
@@ -38,7 +39,7 @@ const numberOf = (name: 'rounds' | 'seconds' | 'height' | 'shards', least: numbe
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
-const openBench = async (scratch: string): Promise<Bench> => {
+const openBench = async (scratch: string): Promise<Bench & { close: () => Promise<void> }> => {
   const { signal } = new AbortController()
   const tools = await findMediaTools({ path: process.env.PATH ?? '', scratch, signal })
   const seconds = numberOf('seconds', 4)
@@ -46,12 +47,15 @@ const openBench = async (scratch: string): Promise<Bench> => {
   await makeSource(tools, input, { seconds, height: numberOf('height', 144) })
   const source = await admitInput(input, { tools, limits: inputLimits, signal })
   const shardSeconds = Math.max(2, Math.floor(seconds / numberOf('shards', 2)))
+  const object = await openObject(input)
   const params = transcodeParamsSchema.parse({ shardSeconds, shardThreshold: 86_400 })
   return {
     tools,
     signal,
     scratch,
     input,
+    object,
+    close: object.close,
     source,
     params,
     plan: planTranscode(source, params, tools.toneMaps),
@@ -85,6 +89,7 @@ else {
       print(`round ${index + 1} done`)
     }
     print(tableOf(rounds, bench.source.durationS))
+    await bench.close()
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
