@@ -98,6 +98,13 @@ describe('measured rates', () => {
     )
     expect(measureRates(short, () => 1000)).toEqual({ peakBitsPerSecond: 8000, averageBitsPerSecond: 8000 })
   })
+
+  test('more segments than a call can have arguments are measured all the same', () => {
+    const segments = Array.from({ length: 150_000 }, (_, index) => ({ uri: `${index}.m4s`, durationS: 1 }))
+    const long = { ...parseMediaPlaylist(text), segments, targetS: 1 }
+    const rates = measureRates(long, (uri) => (uri === '149999.m4s' ? 2000 : 1000))
+    expect(rates).toEqual({ peakBitsPerSecond: 16_000, averageBitsPerSecond: 8001 })
+  })
 })
 
 describe('the master playlist', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Scenes, scenesSchema } from '../../schemas/scenes.ts'
 import { summarySchema } from '../../schemas/summary.ts'
+import { chunksOf } from '../../worker/text/chunks.ts'
 import { extractiveSummarizer } from '../../worker/text/extractive.ts'
 import { keyPhrases } from '../../worker/text/key-phrases.ts'
 import { clockOf, escaped, markdownOf } from '../../worker/text/markdown.ts'
@@ -8,7 +9,7 @@ import { centralityOf, mostCentral, similarity, vectorsOf } from '../../worker/t
 import type { Summarizer } from '../../worker/text/summarizer.ts'
 import { relativeKey, type SummaryInput, summaryOf } from '../../worker/text/summary.ts'
 import { tokenizer } from '../../worker/text/tokens.ts'
-import { readTranscript } from '../../worker/text/transcript.ts'
+import { readTranscript, type Word } from '../../worker/text/transcript.ts'
 import { cpuMs } from '../support/cpu-time.ts'
 import { awsTranscript, longTalk, type Said } from '../support/transcripts.ts'
 
@@ -327,4 +328,33 @@ test.each([
   ['results/a/', 'results/a/scene-0001.jpg', 'scene-0001.jpg'],
 ])('from %s to %s it is %s', (from, to, way) => {
   expect(relativeKey(from, to)).toBe(way)
+})
+
+describe('a talk of more words than a call can have arguments', () => {
+  const many = 150_000
+  const words = (text: (index: number) => string): Word[] =>
+    Array.from({ length: many }, (_, index) => ({
+      ...{ text: text(index), startS: index / 10, endS: index / 10 + 0.1 },
+      ...{ speaker: undefined, confidence: undefined },
+    }))
+  const silent: Summarizer = { name: 'none', summarize: async () => ({ summary: [], chapters: [] }) }
+
+  test.each([
+    ['in sentences', (index: number) => (index % 10 === 9 ? 'end.' : 'word')],
+    ['without a full stop, after a title', (index: number) => (index === 0 ? 'Dr.' : 'Word')],
+  ])('has its summary: %s', async (_, text) => {
+    const transcript = { language: 'en-US', words: words(text) }
+    const { durationS, speech, chapters } = await summarise(undefined, { transcript, summarizer: silent })
+    expect([durationS, speech?.words]).toEqual([many / 10, many])
+    expect(chapters.at(-1)?.endS).toBe(many / 10)
+  })
+
+  test('and is cut into parts, however many sentences one has', () => {
+    const sentence = { text: 'Yes.', startS: 0, endS: 1, speaker: undefined, words: 1 }
+    const late = { ...sentence, startS: 500, endS: 501 }
+    const sentences = [sentence, ...Array.from({ length: many }, () => late)]
+    const chunks = chunksOf(sentences, [], 501)
+    expect(chunks.reduce((sum, chunk) => sum + chunk.sentences.length, 0)).toBe(many + 1)
+    expect(chunks.at(-1)?.endS).toBe(501)
+  })
 })

@@ -34,9 +34,11 @@ const uploadAll = async (
     onProgress(done / files.length)
     return file
   }
-  const uploaded: ManifestFile[] = []
-  for (const group of [parts, playlists, masters]) uploaded.push(...(await inParallel(group, send)))
-  return uploaded
+  return [
+    ...(await inParallel(parts, send)),
+    ...(await inParallel(playlists, send)),
+    ...(await inParallel(masters, send)),
+  ]
 }
 
 const summaryFor = (

@@ -65,7 +65,7 @@ export const measureRates = (
   const averageBitsPerSecond = Math.ceil((bytes * 8) / playlistDurationS(playlist))
   // A short loud tail that was left out must not leave the peak below the average.
   return {
-    peakBitsPerSecond: Math.max(averageBitsPerSecond, Math.ceil(Math.max(...peaks))),
+    peakBitsPerSecond: peaks.reduce((most, peak) => Math.max(most, Math.ceil(peak)), averageBitsPerSecond),
     averageBitsPerSecond,
   }
 }

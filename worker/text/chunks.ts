@@ -1,4 +1,5 @@
 import type { Sentence } from './sentences.ts'
+import { lastEndS } from './turns.ts'
 
 /** A part of a recording that is looked at on its own. */
 export type Chunk = { startS: number; endS: number; sentences: Sentence[] }
@@ -23,10 +24,10 @@ export const chunksOf = (
   const groups = sentences.length > 0 ? bySentences(sentences, cutsS, fromS, latestS) : []
   if (groups.length === 0) return withoutWords(cutsS, durationS, latestS)
   const starts = groups.map((group) => group[0]?.startS ?? 0)
-  const lastEndS = Math.max(durationS, ...sentences.map(({ endS }) => endS))
+  const wholeS = lastEndS(sentences, durationS)
   return groups.map((group, index) => ({
     startS: index === 0 ? 0 : boundary(groups[index - 1], starts[index], cutsS),
-    endS: index + 1 < groups.length ? boundary(group, starts[index + 1], cutsS) : lastEndS,
+    endS: index + 1 < groups.length ? boundary(group, starts[index + 1], cutsS) : wholeS,
     sentences: group,
   }))
 }
@@ -57,9 +58,9 @@ const bySentences = (
   const before = groups.at(-1)
   const restS = (group.at(-1)?.endS ?? 0) - (group[0]?.startS ?? 0)
   // What is left at the end is no part of its own when it is much shorter than the others.
-  if (before !== undefined && restS < fromS / 2) before.push(...group)
-  else groups.push(group)
-  return groups
+  return before !== undefined && restS < fromS / 2
+    ? [...groups.slice(0, -1), [...before, ...group]]
+    : [...groups, group]
 }
 
 const cutBetween = (cutsS: readonly number[], endS: number, nextS: number): number | undefined =>
@@ -71,7 +72,7 @@ const boundary = (
   nextS: number | undefined,
   cutsS: readonly number[],
 ): number => {
-  const endS = Math.max(0, ...(before ?? []).map((sentence) => sentence.endS))
+  const endS = lastEndS(before ?? [], 0)
   const startS = nextS ?? endS
   return cutsS.find((cutS) => cutS >= endS && cutS <= startS) ?? startS
 }

@@ -1,6 +1,6 @@
 import { endsClause, endsInAbbreviation, joinWords, segmentingLanguage } from './language.ts'
 import type { Transcript, Word } from './transcript.ts'
-import { turnsOf } from './turns.ts'
+import { lastEndS, turnsOf } from './turns.ts'
 
 /** What one speaker says in one go, literally as it stands in the transcript. */
 export type Sentence = {
@@ -27,7 +27,7 @@ export const sentencesOf = ({ words, language }: Transcript): Sentence[] => {
       .map((some) => ({
         text: joinWords(some, language),
         startS: some[0]?.startS ?? 0,
-        endS: Math.max(...some.map(({ endS }) => endS)),
+        endS: lastEndS(some, 0),
         speaker,
         words: some.length,
       })),
@@ -68,7 +68,8 @@ const joinShort = (groups: readonly Word[][]): Word[][] => {
     const last = joined.at(-1)
     const wasUnfinished =
       last !== undefined && (last.length < fewestWords || endsInAbbreviation(last.at(-1)?.text ?? ''))
-    if (last !== undefined && wasUnfinished) last.push(...group)
+    // Word by word: what nobody has punctuated is one group, of more words than a call can have.
+    if (last !== undefined && wasUnfinished) for (const word of group) last.push(word)
     else joined.push([...group])
   }
   const tail = joined.at(-1)

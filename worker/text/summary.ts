@@ -6,7 +6,7 @@ import { type Chunk, chunksOf } from './chunks.ts'
 import { sentencesOf } from './sentences.ts'
 import type { Summarizer } from './summarizer.ts'
 import type { Transcript, Word } from './transcript.ts'
-import { speakersOf } from './turns.ts'
+import { lastEndS, speakersOf } from './turns.ts'
 
 export type SummaryInput = {
   jobId: string
@@ -25,7 +25,7 @@ export type SummaryInput = {
 export const summaryOf = async (given: SummaryInput): Promise<Summary> => {
   const { scenes, transcript, summarizer, signal } = given
   const words = transcript?.words ?? []
-  const durationS = Math.max(scenes.durationS, ...words.map(({ endS }) => endS))
+  const durationS = lastEndS(words, scenes.durationS)
   const cutsS = scenes.scenes.slice(1).map(({ startS }) => startS)
   const chunks = chunksOf(sentencesOf({ words, language: transcript?.language }), cutsS, durationS)
   const answer = await summarizer.summarize({ language: transcript?.language, chunks, signal })

@@ -19,6 +19,10 @@ export const turnsOf = (words: readonly Word[], longestPauseS = pauseS): Turn[] 
   return turns
 }
 
+/** When the last of them ends. Not by the arguments of Math.max: a talk has more words than a call can have. Pure. */
+export const lastEndS = (spans: readonly { endS: number }[], atLeastS: number): number =>
+  spans.reduce((latestS, { endS }) => Math.max(latestS, endS), atLeastS)
+
 export type Speaker = { label: string | undefined; talkS: number; words: number }
 
 /** How long everybody spoke: in the order of their first words, the unknown one last. Pure. */
