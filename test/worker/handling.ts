@@ -29,6 +29,8 @@ export type HandleOptions = {
   /** Instead of what tasks usually find. */
   environment?: Partial<Work['environment']>
   tell?: Work['tell']
+  /** Whether the job is still its own. */
+  confirm?: Work['confirm']
 }
 
 /** Handlers with real storage in front of a real S3, without the task around them. `close` at the end. */
@@ -98,7 +100,7 @@ export const openHandling = async () => {
             options.tell?.(status)
           },
           endInOrder: () => options.signal ?? new AbortController().signal,
-          confirm: async () => ({ stopping: undefined }),
+          confirm: options.confirm ?? (async () => ({ stopping: undefined })),
           nowMs: Date.now,
           log: pino({ level: 'silent' }),
         })

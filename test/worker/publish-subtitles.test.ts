@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebVTTParser } from 'webvtt-parser'
 import { publishSubtitlesResultSchema } from '../../schemas/kinds/publish-subtitles.ts'
 import { manifestSchema } from '../../schemas/manifest.ts'
+import { WorkerError } from '../../worker/errors.ts'
 import { publishSubtitles } from '../../worker/kinds/publish-subtitles.ts'
 import { masterPlaylist } from '../../worker/media/playlist.ts'
 import {
@@ -273,6 +274,20 @@ describe('subtitles in the HLS output of a transcode', () => {
     await publish(said, { hlsPrefix: prefix })
     expect(await textAt(`${prefix}master.m3u8`)).toBe(before)
     expect(manifestSchema.parse(JSON.parse(await textAt(`${prefix}manifest.json`))).files).toHaveLength(3)
+  })
+
+  test('are left as they are by a task that was replaced meanwhile', async () => {
+    const prefix = await putHls()
+    const names = ['master.m3u8', 'manifest.json']
+    const before = await Promise.all(names.map((name) => textAt(`${prefix}${name}`)))
+    const transcript = await handling.putOutput('work/replaced/transcript.json', awsTranscript(said).text)
+    await expect(
+      handling.handle(publishSubtitles, {
+        params: { transcript, name: 'talk.one', hlsPrefix: prefix },
+        confirm: () => Promise.reject(new WorkerError('FENCED_OUT')),
+      }),
+    ).rejects.toMatchObject({ code: 'FENCED_OUT', exitCode: 76 })
+    expect(await Promise.all(names.map((name) => textAt(`${prefix}${name}`)))).toEqual(before)
   })
 
   test('in many languages at the same time: none is lost', async () => {

@@ -97,6 +97,8 @@ const addToHls = async (
     ),
   ]
   const key = `${prefix}${masterName}`
+  // From here on it changes what another job has published, which no manifest of ours could take back.
+  await work.confirm()
   const master = await storage.editText(
     key,
     (text) => {
