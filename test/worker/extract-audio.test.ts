@@ -54,6 +54,11 @@ const recipes: Record<string, string[]> = {
     ...[...tone(2), ...picture, '-map', '1:v', '-map', '0:a', '-map', '0:a', '-c:a', 'aac'],
     ...['-filter:a:0', 'aselect=0', '-f', 'matroska'],
   ],
+  'short second track': [
+    ...['-f', 'lavfi', '-i', 'color=size=160x90:rate=10:duration=12', ...tone(2)],
+    ...['-map', '0:v', '-map', '1:a', '-map', '1:a', '-filter:a:0', 'aselect=0'],
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac', '-f', 'matroska'],
+  ],
   'sound after 10 s': [
     ...['-f', 'lavfi', '-i', 'color=size=160x90:rate=10:duration=12', '-itsoffset', '10', ...tone(2)],
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac', '-f', 'mpegts'],
@@ -187,6 +192,23 @@ describe.each(everyTools)('with %s', (_, tools) => {
     )
     expect(Number(/silence_end: ([\d.]+)/.exec(stderr)?.[1])).toBeCloseTo(1, 1)
   })
+})
+
+test('a second track that is shorter than the pictures is not held to their length', async () => {
+  const { result } = await extract('short-second.mkv', 'short second track')
+  expect(result).toMatchObject({ way: 'copied', warnings: [{ code: 'AUDIO_EMPTY' }] })
+  expect(result.warnings).toHaveLength(1)
+  expect(result.durationS).toBeCloseTo(2, 0)
+})
+
+test('which of several tracks was used is said as it is', async () => {
+  const known = await readFile(await clipMaker(folder, npm)('two-languages.mov'), 'latin1')
+  const first = await extract('known.mov', Buffer.from(known, 'latin1'))
+  const second = await extract('unknown-first.mov', Buffer.from(known.replace('sowt', 'zzzz'), 'latin1'))
+  expect([first, second].map(({ result }) => result.warnings.map(({ message }) => message))).toEqual([
+    ['Only the first of several audio streams was used.'],
+    ['Only the first readable one of several audio streams was used.'],
+  ])
 })
 
 test('sound that begins after ffmpeg has stopped looking for it is heard all the same', async () => {

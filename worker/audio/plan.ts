@@ -102,7 +102,7 @@ export const requireAudio = (
     isGuess: !tells,
     harmless,
     tags,
-    warnings: trackWarnings(streams, audio),
+    warnings: trackWarnings(probed),
   }
 }
 
@@ -115,8 +115,9 @@ const trackOf = ({ container, isFar = false }: Probe, { index, startS }: AudioSt
   lateS: startS > 0 && countedFromSound.includes(container) ? startS : undefined,
 })
 
-/** Which of the sound tracks was used, and why not another. */
-const trackWarnings = (streams: Probe['streams'], audio: AudioStream): AudioSource['warnings'] => {
+/** Which of the sound tracks was used, and why not another. Pure. */
+export const trackWarnings = (probed: Probe): AudioSource['warnings'] => {
+  const { streams } = probed
   const warnings: AudioSource['warnings'] = []
   const [first, ...others] = streams.filter(({ type }) => type === 'audio')
   if (streams.some(({ type }) => type === emptyAudio))
@@ -125,7 +126,7 @@ const trackWarnings = (streams: Probe['streams'], audio: AudioStream): AudioSour
       message: 'The input names a sound track without any sound in it: the first that has some was used.',
     })
   if (others.length > 0) {
-    const used = audio.index === first?.index ? 'the first' : 'the first readable one'
+    const used = heardOf(probed)?.index === first?.index ? 'the first' : 'the first readable one'
     const message = `Only ${used} of several audio streams was used.`
     warnings.push({ code: 'AUDIO_STREAMS_LEFT_OUT', message })
   }

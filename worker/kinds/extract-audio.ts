@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ExtractAudioResult, extractAudioParamsSchema } from '../../schemas/kinds/extract-audio.ts'
 import type { Warning } from '../../schemas/object-address.ts'
+import { heardOf, trackWarnings } from '../audio/plan.ts'
 import { WorkerError } from '../errors.ts'
 import {
   type AudioPlan,
@@ -25,7 +26,7 @@ export const extractAudio: KindHandler = async (work) => {
   const result = await withMedia<ExtractAudioResult>(work, async (media) => {
     const { probed, served } = media
     const plan = planAudio({ ...probed, head: served.head })
-    const durationS = probed.audio?.endS ?? probed.durationS ?? 0
+    const durationS = heardOf(probed)?.endS ?? probed.durationS ?? 0
     work.log.info({ plan, durationS, container: probed.container }, 'audio planned')
     if (plan.way === 'none') {
       if (params.withoutAudio === 'succeed') return { ...nothing, durationS: probed.durationS ?? 0 }
@@ -133,10 +134,8 @@ const verify = async (
   return { durationS, channels: audio.channels, sampleRateHz: audio.sampleRateHz }
 }
 
-const warningsFor = ({ streams }: Probe, promisedS: number, madeS: number, damage: number): Warning[] => [
-  ...(streams.filter(({ type }) => type === 'audio').length > 1
-    ? [{ code: 'AUDIO_STREAMS_LEFT_OUT', message: 'Only the first of several audio streams was used.' }]
-    : []),
+const warningsFor = (probed: Probe, promisedS: number, madeS: number, damage: number): Warning[] => [
+  ...trackWarnings(probed),
   ...(judgeDuration(madeS, promisedS) === 'fits'
     ? []
     : [
