@@ -11,7 +11,7 @@ import { manifestKindMetadata, manifestName } from '../schemas/resources.ts'
 import type { Sender } from './aws.ts'
 import { type Ending, watchForEnd } from './ending.ts'
 import type { WorkerEnvironment } from './environment.ts'
-import { asWorkerError, WorkerError } from './errors.ts'
+import { asWorkerError, type ErrorCode, WorkerError } from './errors.ts'
 import { type Heartbeat, heartbeatTimes, startHeartbeat } from './heartbeat.ts'
 import { readTaskArn } from './identity.ts'
 import {
@@ -177,8 +177,13 @@ const makeScratch = async (workDir: string): Promise<string> => {
   }
 }
 
+/** What somebody may have tried on purpose: an input that points elsewhere under another name, an address that is not theirs. */
+const securityCodes: readonly ErrorCode[] = ['INPUT_FORMAT_REFUSED', 'URL_REFUSED']
+
 const failureOf = (error: WorkerError, log: Logger): Outcome => {
-  log.error(loggable(error), 'not done')
+  // A field of its own, so that whoever watches need not know the codes.
+  const security = securityCodes.includes(error.code) ? { security: true } : {}
+  log.error({ ...loggable(error), ...security }, 'not done')
   return {
     outcome: error.code === 'INTERRUPTED' ? 'interrupted' : 'failed',
     exitCode: error.exitCode,

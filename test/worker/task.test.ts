@@ -138,6 +138,25 @@ describe('a task that holds the job', () => {
     expect(await workshop.leftovers(jobId)).toEqual([])
   })
 
+  test.each([
+    ['INPUT_FORMAT_REFUSED', true],
+    ['URL_REFUSED', true],
+    ['INPUT_UNREADABLE', undefined],
+    ['SOURCE_FORBIDDEN', undefined],
+  ] as const)('logs what may have been tried on purpose as such: %s', async (code, security) => {
+    const jobId = `logged-${code}`
+    await workshop.putJob(jobId)
+    const lines: string[] = []
+    const log = pino({}, { write: (line) => void lines.push(line) })
+    const failing: KindHandler = async () => {
+      throw new WorkerError(code)
+    }
+    await runWith(jobId, failing, { log })
+    const failures = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'not done')
+    expect(failures).toEqual([expect.objectContaining({ level: 50, code })])
+    expect(failures[0].security).toBe(security)
+  })
+
   test('works on the kind that the job was accepted with, whatever somebody made of it since', async () => {
     await workshop.putJob('renamed', { kind: 'transcode' }, { kind: 'torrent' })
     await expect(runWith('renamed', greet)).resolves.toBe(0)
