@@ -486,11 +486,31 @@ describe('the object in S3', () => {
     })
   })
 
-  test('that is empty: 65, before ffmpeg is asked', async () => {
-    const input = await handling.workshop.upload('empty.mp4', Buffer.alloc(0))
-    await expect(handling.handle(transcode, { input, params, tools: studio.tools })).rejects.toMatchObject({
-      code: 'INPUT_EMPTY',
-      exitCode: 65,
+  // Of each reason one, and each place where it is found: the first bytes, the probe, the plan, the work, what came of it.
+  test.each<[ClipName, Partial<TranscodeParams>, string]>([
+    ['empty.mp4', {}, 'INPUT_EMPTY'],
+    ['random.mp4', {}, 'INPUT_UNREADABLE'],
+    ['cut-moov-last.mp4', {}, 'INPUT_UNREADABLE'],
+    ['playlist.mp4', {}, 'INPUT_FORMAT_REFUSED'],
+    ['sound.m4a', {}, 'NO_VIDEO_STREAM'],
+    ['crowded.mkv', {}, 'INPUT_TOO_LARGE'],
+    ['needle.mp4', {}, 'INPUT_TOO_LARGE'],
+    ['damaged.mp4', { onDamage: 'strict' }, 'INPUT_CORRUPT'],
+    ['cut-moov-first.mp4', {}, 'INPUT_TRUNCATED'],
+  ])('that is refused leaves nothing behind, and stays as it was: %s', async (name, more, code) => {
+    const input = await upload(`refused-${name}`, name)
+    const output = `results/refused-${name}/`
+    await expect(
+      handling.handle(transcode, { input, output, params: { ...params, ...more }, tools: studio.tools }),
+    ).rejects.toMatchObject({ code, exitCode: 65 })
+    expect(await handling.workshop.outputs(output)).toEqual([])
+    const { etag, bytes } = await handling.storage.inspect(
+      { bucket: input.bucket, key: input.key },
+      new AbortController().signal,
+    )
+    expect({ etag, bytes }).toEqual({
+      etag: input.etag,
+      bytes: (await readFile(await studio.clip(name))).length,
     })
   })
 
