@@ -56,7 +56,7 @@ export const jobOfRequest = ({
   url,
   spec,
 }: Record<string, unknown>): { kind: unknown; spec: unknown } =>
-  typeof url === 'string' && kind === undefined && (spec === undefined || isMap(spec))
+  typeof url === 'string' && (kind ?? 'record') === 'record' && (spec === undefined || isMap(spec))
     ? jobOf({ url, spec: spec ?? {} })
     : { kind, spec }
 

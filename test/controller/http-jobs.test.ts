@@ -64,6 +64,17 @@ describe('POST /jobs', () => {
     expect((await http.post('/jobs', { url })).status).toBe(201)
   })
 
+  test('an address with kind record is the same recording, and only what is wrong with it is named', async () => {
+    const url = 'https://radio.example/live.m3u8'
+    expect((await http.post('/jobs', { jobId: 'named-show', kind: 'record', url })).status).toBe(201)
+    expect(await http.post('/jobs', { jobId: 'named-show', url })).toMatchObject({
+      status: 200,
+      body: { created: false },
+    })
+    const wrong = await http.post('/jobs', { kind: 'record', url, retries: 3 })
+    expect(wrong.body.problems).toMatchObject([{ field: 'retries' }])
+  })
+
   test.for([
     ['file:///etc/passwd', 'spec.input.url', 'must begin with http://'],
     ['http://169.254.169.254/latest/', 'spec.input.url', 'must not lead to link-local'],
