@@ -30,6 +30,29 @@ export function isFargateSize(cpu: number, memoryMiB: number): boolean {
 }
 
 /**
+ * The size for somebody who names only CPU or only memory: what was named stays, and the rest is as near to `preset` as
+ * Fargate allows. What no size has is left as it is, for `isFargateSize` to refuse.
+ *
+ * `sizeNear({ cpu: 512, memoryMiB: 1_024 }, { memoryMiB: 8_192 })` is `{ cpu: 1_024, memoryMiB: 8_192 }`.
+ */
+export function sizeNear(
+  preset: FargateSize,
+  named: { [Part in keyof FargateSize]?: number | undefined },
+): FargateSize {
+  const { memoryMiB } = named
+  const cpu = named.cpu ?? (memoryMiB === undefined ? preset.cpu : cpuWith(memoryMiB, preset.cpu))
+  return { cpu, memoryMiB: memoryMiB ?? memoryWith(cpu, preset.memoryMiB) }
+}
+
+const cpuWith = (memoryMiB: number, leastCpu: number): number =>
+  fargateTiers.find((tier) => tier.cpu >= leastCpu && tier.memoryMiB.includes(memoryMiB))?.cpu ?? leastCpu
+
+function memoryWith(cpu: number, wantedMiB: number): number {
+  const sizes = fargateTiers.find((tier) => tier.cpu === cpu)?.memoryMiB ?? []
+  return sizes.find((memoryMiB) => memoryMiB >= wantedMiB) ?? sizes.at(-1) ?? wantedMiB
+}
+
+/**
  * The next size with more memory, for a task that ran out of it: the same CPU as long as its tier goes on, then the next
  * tier that has more. `undefined` when every larger size is above `maxMemoryMiB`.
  *

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { isTerminal } from '../schemas/job.ts'
-import { kindNames, kinds } from '../schemas/kinds/index.ts'
+import { uploadKinds } from '../schemas/kinds/index.ts'
 import { resourceNames } from '../schemas/resources.ts'
 import { WorkerError } from '../worker/errors.ts'
 import { findMediaTools } from '../worker/ffmpeg.ts'
@@ -33,7 +33,6 @@ const help = `
     --timeout-s N      how long to wait; default: 600
 `
 
-const uploadKinds = kindNames.filter((name) => kinds[name].input === 'object')
 const lookEveryMs = 500
 const clipSeconds = 4
 

@@ -104,12 +104,16 @@ const existing = (account: Account, name: string): Bucket => ({
 
 const versioningStatus = { disabled: 'Disabled', enabled: 'Enabled', suspended: 'Suspended' } as const
 
-/** Pipelines delete it themselves when they end, within 30 days; this is for those whose record somebody removed. */
+/**
+ * Pipelines delete it themselves when they end, within 30 days; the first is for those whose record somebody removed. Where the
+ * bucket keeps versions, what they have deleted would still be paid for.
+ */
 const forgottenWork = {
   id: 'forgotten-work',
   status: 'Enabled',
   filter: [{ prefix: workPrefix }],
   expiration: [{ days: 31 }],
+  noncurrentVersionExpiration: [{ noncurrentDays: 1 }],
 }
 
 /** What nobody sees still costs: parts of uploads that were given up, and old versions. */

@@ -1,6 +1,6 @@
 import stringify from 'safe-stable-stringify'
 import { z } from 'zod'
-import { fargateTiers, isFargateSize } from '../../schemas/fargate.ts'
+import { fargateTiers, isFargateSize, sizeNear } from '../../schemas/fargate.ts'
 import { shortHash } from '../../schemas/ids.ts'
 import type { ContainerParams } from '../../schemas/kinds/container.ts'
 import { type Kind, kindNames, kinds, userKinds } from '../../schemas/kinds/index.ts'
@@ -114,8 +114,10 @@ function withDefaults(
   const preset =
     isOurs && (sized.cpu ?? 0) / 1024 <= ceilingOf(queue) ? { ...known.resources, ...sized } : known.resources
   const ephemeralStorage = spec.resources?.ephemeralStorage ?? sized.ephemeralStorage
-  const cpu = spec.resources?.cpu ?? preset.cpu
-  const memory = spec.resources?.memory ?? Math.max(preset.memory, smallestMemory(cpu))
+  const { cpu, memoryMiB: memory } = sizeNear(
+    { cpu: preset.cpu, memoryMiB: preset.memory },
+    { cpu: spec.resources?.cpu, memoryMiB: spec.resources?.memory },
+  )
   const limits = spec.limits ?? {}
   return {
     ...(spec.input ? { input: spec.input } : {}),
@@ -165,9 +167,6 @@ const isTask = (kind: keyof typeof kinds): boolean =>
 
 /** Transcribe API reference, OutputKey. */
 const transcribeKeys = /^[A-Za-z0-9\-_.!*'()/]+$/
-
-const smallestMemory = (cpu: number): number =>
-  fargateTiers.find((tier) => tier.cpu === cpu)?.memoryMiB[0] ?? 0
 
 /** Rules that need more than one field. */
 function contradictionIn(settings: Settings, kind: keyof typeof kinds, policy: Policy): Problem | undefined {

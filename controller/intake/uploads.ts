@@ -74,6 +74,8 @@ function outputCommands(
   upload: Upload,
   triggers: readonly Trigger[],
 ): readonly [UploadCommand, ...UploadCommand[]] {
+  // The etag pins it; an old version of an output is nothing that a worker may read.
+  const manifest = { ...upload, versionId: undefined }
   const decided = new Set<string>()
   const [first, ...others] = triggers
     .filter(({ bucket, prefix }) => bucket === 'outputs' && upload.key.startsWith(prefix))
@@ -81,7 +83,7 @@ function outputCommands(
     .flatMap(({ kinds: named = [], jobs }) => {
       const ofKinds = named.filter((kind) => !decided.has(kind))
       for (const kind of ofKinds) decided.add(kind)
-      return jobs.map((wish): UploadCommand => ({ ...commandOf(upload, wish), ofKinds }))
+      return jobs.map((wish): UploadCommand => ({ ...commandOf(manifest, wish), ofKinds }))
     })
   return first ? [first, ...others] : [{ do: 'ignore', why: 'Output' }]
 }

@@ -26,6 +26,8 @@ export type Ecs = Pick<ECSClient, 'send'>
 export type Runner = ReturnType<typeof createEcsRunner>
 
 const templateMaxAgeMs = 60_000
+/** Somebody may register a revision for every job. */
+const templatesKept = 1000
 
 type Images = Pick<ImageChecker, 'look'>
 /** Then every image is launched unseen. */
@@ -109,7 +111,10 @@ export function createEcsRunner(
       const known = templates.get(key)
       const isFresh = known !== undefined && nowMs() - known.atMs < templateMaxAgeMs
       const found = isFresh ? known.found : await lookUp(taskDefinition, container)
-      if (!isFresh) templates.set(key, { found, atMs: nowMs() })
+      if (!isFresh) {
+        if (templates.size >= templatesKept) templates.clear()
+        templates.set(key, { found, atMs: nowMs() })
+      }
       if (check !== 'images') return found.template
       // Whoever is told that an image is missing registers another revision and tries again at once.
       return await withImages(found, images).catch((error: unknown) => {

@@ -80,6 +80,7 @@ const forgottenWork = {
   status: 'Enabled',
   filter: [{ prefix: 'work/' }],
   expiration: [{ days: 31 }],
+  noncurrent_version_expiration: [{ noncurrent_days: 1 }],
 }
 
 test('objects expire in dev, and never by themselves in prod but for what pipelines left', () => {

@@ -34,6 +34,23 @@ test.each<[string, TaskDefinition, object]>([
   })
 })
 
+test('task definitions are asked for once a minute, and never more of them kept than a thousand', async () => {
+  const asked: string[] = []
+  const ecs = {
+    send: async ({ input: { taskDefinition } }: { input: { taskDefinition: string } }) => {
+      asked.push(taskDefinition)
+      return { taskDefinition: { family: taskDefinition, containerDefinitions: [{ name: 'main' }] } }
+    },
+  } as unknown as Ecs
+  const runner = createEcsRunner(ecs, 'jobs', () => 0)
+  for (let n = 0; n < 1000; n += 1) await runner.template(`f:${n}`, undefined)
+  await runner.template('f:0', undefined)
+  expect(asked).toHaveLength(1000)
+  await runner.template('f:1000', undefined)
+  await runner.template('f:0', undefined)
+  expect(asked.slice(1000)).toEqual(['f:1000', 'f:0'])
+})
+
 describe('a task definition that cannot be launched', () => {
   test.each<[string, TaskDefinition, string]>([
     ['is not active', { status: 'INACTIVE' }, 'Task definition worker is INACTIVE'],

@@ -44,6 +44,12 @@ describe('a rule for outputs', () => {
     expect(jobsOf(upload, kind)).toEqual(expected)
   })
 
+  test('names the manifest by its etag, also where the bucket keeps versions: our workers may not read those of outputs', () => {
+    const [command] = uploadCommands({ ...manifest, versionId: 'v1' }, rules)
+    expect(command).toMatchObject({ do: 'submit', spec: { input: { etag: 'e1' } } })
+    expect(command).not.toHaveProperty('spec.input.versionId')
+  })
+
   test('starts one job for one manifest, told twice', () => {
     const ids = [1, 2].map(() =>
       uploadCommands(manifest, rules).map((command) => 'jobId' in command && command.jobId),

@@ -74,6 +74,12 @@ describe('what applies when little is said', () => {
     },
   )
 
+  test('memory alone: the smallest CPU that has it, since a pipeline hands it on to steps of every size', () => {
+    expect(settingsOf({ params, resources: { memory: 8192 } }).resources).toMatchObject({
+      ...{ cpu: 1024, memory: 8192 },
+    })
+  })
+
   test('the longest wait is never below the first one', () => {
     expect(settingsOf({ params, limits: { backoff: { initial: 1800 } } }).limits.backoff).toEqual({
       initial: 1800,

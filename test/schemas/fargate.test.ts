@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { fargateTiers, isFargateSize, nextLargerMemory } from '../../schemas/fargate.ts'
+import { fargateTiers, isFargateSize, nextLargerMemory, sizeNear } from '../../schemas/fargate.ts'
+import { kinds } from '../../schemas/kinds/index.ts'
 
 describe('isFargateSize', () => {
   test.for([
@@ -38,6 +39,53 @@ describe('isFargateSize', () => {
   ] as const)('%i units with %i MiB: %s', ([cpu, memoryMiB, is]) => {
     expect(isFargateSize(cpu, memoryMiB)).toBe(is)
   })
+})
+
+describe('sizeNear', () => {
+  const preset = { cpu: 512, memoryMiB: 1_024 }
+  test.for([
+    ['nothing is named', preset, {}, preset],
+    ['both are', preset, { cpu: 256, memoryMiB: 4_096 }, { cpu: 256, memoryMiB: 4_096 }],
+    ['memory that the tier has', preset, { memoryMiB: 4_096 }, { cpu: 512, memoryMiB: 4_096 }],
+    ['memory that only a larger tier has', preset, { memoryMiB: 5_120 }, { cpu: 1_024, memoryMiB: 5_120 }],
+    ['memory of a far larger tier', preset, { memoryMiB: 122_880 }, { cpu: 16_384, memoryMiB: 122_880 }],
+    ['memory below every size of the tier', preset, { memoryMiB: 512 }, { cpu: 512, memoryMiB: 512 }],
+    ['memory that no tier has', preset, { memoryMiB: 1_500 }, { cpu: 512, memoryMiB: 1_500 }],
+    ['CPU that has the memory', preset, { cpu: 256 }, { cpu: 256, memoryMiB: 1_024 }],
+    ['CPU that needs more memory', preset, { cpu: 4_096 }, { cpu: 4_096, memoryMiB: 8_192 }],
+    [
+      'CPU that cannot have so much memory',
+      { cpu: 2_048, memoryMiB: 4_096 },
+      { cpu: 256 },
+      { cpu: 256, memoryMiB: 2_048 },
+    ],
+    [
+      'CPU between two steps',
+      { cpu: 512, memoryMiB: 3_000 },
+      { cpu: 1_024 },
+      { cpu: 1_024, memoryMiB: 3_072 },
+    ],
+    ['CPU that Fargate does not have', preset, { cpu: 300 }, { cpu: 300, memoryMiB: 1_024 }],
+  ] as const)('%s', ([, of, named, size]) => {
+    expect(sizeNear(of, named)).toEqual(size)
+  })
+})
+
+test.for(
+  Object.entries(kinds).flatMap(([kind, { resources }]) =>
+    resources.cpu === 0 ? [] : [[kind, resources] as const],
+  ),
+)('whatever memory or CPU alone is named, %s has a size', ([, { cpu, memory: memoryMiB }]) => {
+  const tier = fargateTiers.find((one) => one.cpu === cpu)
+  const named = fargateTiers.flatMap((one) => [
+    { cpu: one.cpu },
+    ...one.memoryMiB.filter((each) => each >= (tier?.memoryMiB[0] ?? 0)).map((each) => ({ memoryMiB: each })),
+  ])
+  expect(named.length).toBeGreaterThan(20)
+  for (const one of named) {
+    const size = sizeNear({ cpu, memoryMiB }, one)
+    expect([size, isFargateSize(size.cpu, size.memoryMiB)]).toEqual([{ ...size, ...one }, true])
+  }
 })
 
 describe('nextLargerMemory', () => {

@@ -61,6 +61,8 @@ test('a bucket that does not exist is said in the words of AWS', async () => {
 
 test.each([
   [['--file', '/no/such/file', '--local'], /--file: there is no file \/no\/such\/file/],
+  // A step of a pipeline is nothing that an upload becomes.
+  [['--kind', 'encode-shard'], /--kind: "encode-shard" is not allowed: must be one of: .*transcode/],
   [['--kind', 'transcoed'], /--kind: "transcoed" is not allowed: must be one of: .*transcode/],
   [['--timeout-s', 'soon'], /--timeout-s: "soon" is not allowed/],
 ])('%j is refused by name', async (args, words) => {

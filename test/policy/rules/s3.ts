@@ -100,7 +100,9 @@ const versioned: Rule = {
       const [status] = blocksOf(versioning?.values.versioning_configuration).map((one) => one.status)
       if (status === undefined) return 'leaves versioning to chance: an aws_s3_bucket_versioning for it'
       const expires = lifecycleRules(stack, bucket).some(
-        (rule) => blocksOf(rule.noncurrent_version_expiration).length > 0,
+        (rule) =>
+          blocksOf(rule.noncurrent_version_expiration).length > 0 &&
+          blocksOf(rule.filter).every(({ prefix }) => prefix === ''),
       )
       return status !== 'Enabled' || expires
         ? undefined
