@@ -28,19 +28,17 @@ export type MediaToolsOptions = {
 /** `-fps_mode` and names in `-var_stream_map` came with 5.1; without them no ladder is made in one run. */
 const oldestVersion = { major: 5, minor: 1 }
 const neededFilters = [
-  ...[
-    'split',
-    'scale',
-    'setsar',
-    'setparams',
-    'bwdif',
-    'format',
-    'select',
-    'thumbnail',
-    'tile',
-    'aresample',
-    'ebur128',
-  ],
+  'split',
+  'scale',
+  'setsar',
+  'setparams',
+  'bwdif',
+  'format',
+  'select',
+  'thumbnail',
+  'tile',
+  'aresample',
+  'ebur128',
 ]
 const neededEncoders = ['libx264', 'aac', 'mjpeg']
 const neededMuxers = ['hls', 'mp4']

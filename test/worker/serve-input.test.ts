@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runChild } from '../../worker/children.ts'
-import { audioArguments } from '../../worker/media/audio-plan.ts'
 import { inputLimits } from '../../worker/media/limits.ts'
 import { probeInput } from '../../worker/media/probe.ts'
 import { parseRange, serveInput } from '../../worker/media/serve-input.ts'
+import { speechArguments } from '../../worker/media/speech-plan.ts'
 import { playlistOf } from '../support/clips.ts'
 import { type Handling, openHandling } from './handling.ts'
 import { allMediaTools } from './media.ts'
@@ -123,7 +123,7 @@ describe.each(everyTools)('a playlist named .mp4 that got past the first gate, w
           exitCode: 65,
         })
         const output = join(folder, 'trapped')
-        const args = audioArguments(
+        const args = speechArguments(
           { way: 'converted', format: 'flac' },
           { input: served, output, durationS: 2 },
         )

@@ -282,7 +282,7 @@ describe('whether a job is split', () => {
     const hangs = `${path}.hangs`
     await writeFile(
       path,
-      `#!/bin/sh\ncase "$*" in *http://*) : > ${hangs}; exec /bin/sleep 60;; esac\nexec ${tools.ffprobe.path} "$@"\n`,
+      `#!/bin/sh\ncase "$*" in *http://*) : > ${hangs}; exec /bin/sleep 60;; -version) echo asked >> ${path}.versions;; esac\nexec ${tools.ffprobe.path} "$@"\n`,
       { mode: 0o755 },
     )
     const stages: string[] = []
@@ -299,6 +299,8 @@ describe('whether a job is split', () => {
       expect(split).toBeUndefined()
       expect(files.length).toBeGreaterThan(5)
       expect(stages.slice(0, 2)).toEqual(['look', 'download'])
+      // For both looks the programs are found, and asked what they can, once.
+      expect(await readFile(`${path}.versions`, 'utf8')).toBe('asked\n')
     } finally {
       vi.useRealTimers()
     }

@@ -36,7 +36,7 @@ export type Track = {
   lateS: number | undefined
 }
 
-export const audioLimits = {
+const audioLimits = {
   /** Beyond it, ffmpeg knows no way to mix. */
   channels: 8,
   lowestRateHz: 1000,

@@ -4,18 +4,18 @@ import { type ExtractAudioResult, extractAudioParamsSchema } from '../../schemas
 import type { Warning } from '../../schemas/object-address.ts'
 import { heardOf, trackWarnings } from '../audio/plan.ts'
 import { WorkerError } from '../errors.ts'
-import {
-  type AudioPlan,
-  audioArguments,
-  audioBytes,
-  audioCpuLimitS,
-  planAudio,
-  transcribeLimits,
-} from '../media/audio-plan.ts'
 import { freeBytesAt, requireDisk } from '../media/disk.ts'
 import { inputLimits, stallMs } from '../media/limits.ts'
 import { type Probe, probe } from '../media/probe.ts'
 import { runFfmpeg } from '../media/run.ts'
+import {
+  planSpeech,
+  type SpeechPlan,
+  speechArguments,
+  speechBytes,
+  speechCpuLimitS,
+  transcribeLimits,
+} from '../media/speech-plan.ts'
 import { judgeDuration } from '../media/verify.ts'
 import type { KindHandler, Work } from './handler.ts'
 import { type OpenedMedia, parseParams, stageTeller, withMedia } from './parts.ts'
@@ -25,7 +25,7 @@ export const extractAudio: KindHandler = async (work) => {
   const params = parseParams(extractAudioParamsSchema, work.settings.params)
   const result = await withMedia<ExtractAudioResult>(work, async (media) => {
     const { probed, served } = media
-    const plan = planAudio({ ...probed, head: served.head })
+    const plan = planSpeech({ ...probed, head: served.head })
     const durationS = heardOf(probed)?.endS ?? probed.durationS ?? 0
     work.log.info({ plan, durationS, container: probed.container }, 'audio planned')
     if (plan.way === 'none') {
@@ -55,7 +55,7 @@ const whatIsInIt = ({ streams }: Probe): string => {
 
 const asIs = (
   { settings: { input } }: Work,
-  { format }: Extract<AudioPlan, { way: 'as-is' }>,
+  { format }: Extract<SpeechPlan, { way: 'as-is' }>,
   { audio, durationS }: Probe,
 ): ExtractAudioResult => {
   if (input?.bucket === undefined || input.key === undefined)
@@ -73,19 +73,19 @@ const asIs = (
 
 const inFile = async (
   work: Work,
-  plan: Extract<AudioPlan, { way: 'copied' | 'converted' }>,
+  plan: Extract<SpeechPlan, { way: 'copied' | 'converted' }>,
   { served, probed, tools }: OpenedMedia,
   durationS: number,
   prefix: string,
 ): Promise<ExtractAudioResult> => {
   const { scratch, signal, nowMs, storage, environment } = work
-  requireDisk(audioBytes(plan, durationS), await freeBytesAt(scratch), 0)
+  requireDisk(speechBytes(plan, durationS), await freeBytesAt(scratch), 0)
   const name = `audio.${plan.format}`
   const output = join(scratch, name)
-  const { damage } = await runFfmpeg(audioArguments(plan, { input: served, output, durationS }), {
+  const { damage } = await runFfmpeg(speechArguments(plan, { input: served, output, durationS }), {
     tools,
     durationS,
-    cpuLimitS: audioCpuLimitS(durationS),
+    cpuLimitS: speechCpuLimitS(durationS),
     // It may have to wait for S3, which is asked again for a minute.
     stallMs: stallMs * 2,
     signal,

@@ -26,7 +26,7 @@ import { judgeDuration } from '../media/verify.ts'
 import type { KindHandler, Work } from './handler.ts'
 import { type OpenedMedia, parseParams, stageTeller, withMedia } from './parts.ts'
 
-export const scenesName = 'scenes.json'
+const scenesName = 'scenes.json'
 
 /** Where a video changes from one picture to another, with a picture of each scene. */
 export const findScenes: KindHandler = async (work) => {

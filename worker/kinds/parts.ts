@@ -61,21 +61,34 @@ export const stageTeller = (
   }
 }
 
-export type OpenedMedia = { served: ServedInput; probed: Probe; tools: MediaTools }
-
-/**
- * The input of a job, behind the gate and ready for ffmpeg, which reads it from S3 piece by piece. It is closed when `use`
- * has ended; where S3 was the reason for a failure, that is what is thrown.
- */
-export const withMedia = async <T>(work: Work, use: (media: OpenedMedia) => Promise<T>): Promise<T> => {
-  const { environment, settings, scratch, signal, storage } = work
-  const tools = await findMediaTools({
+/** ffmpeg and ffprobe, as they are found by what stands in the environment. @throws WorkerError of `findMediaTools` */
+export const toolsOf = ({
+  environment,
+  scratch,
+  signal,
+}: Pick<Work, 'environment' | 'scratch' | 'signal'>): Promise<MediaTools> =>
+  findMediaTools({
     ffmpegPath: environment.FFMPEG_PATH,
     ffprobePath: environment.FFPROBE_PATH,
     path: environment.PATH,
     scratch,
     signal,
   })
+
+export type OpenedMedia = { served: ServedInput; probed: Probe; tools: MediaTools }
+
+/**
+ * The input of a job, behind the gate and ready for ffmpeg, which reads it from S3 piece by piece. It is closed when `use`
+ * has ended; where S3 was the reason for a failure, that is what is thrown.
+ * @param found tools that were looked for before
+ */
+export const withMedia = async <T>(
+  work: Work,
+  use: (media: OpenedMedia) => Promise<T>,
+  found?: MediaTools,
+): Promise<T> => {
+  const { settings, signal, storage } = work
+  const tools = found ?? (await toolsOf(work))
   const served = await serveInput(requireInput(settings.input), {
     storage,
     pixels: inputLimits.pixels,

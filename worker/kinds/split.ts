@@ -3,6 +3,7 @@ import type { TranscodeParams } from '../../schemas/kinds/transcode.ts'
 import type { TranscodeSplit } from '../../schemas/kinds/transcode-long.ts'
 import type { TranscodeWarning } from '../../schemas/metadata.ts'
 import { WorkerError } from '../errors.ts'
+import type { MediaTools } from '../ffmpeg.ts'
 import { loggable } from '../log.ts'
 import { type Plan, planTranscode } from '../media/command.ts'
 import { requireSource, type Source } from '../media/gate.ts'
@@ -24,10 +25,14 @@ const whole: Decision = { is: 'whole', warnings: [] }
  * Looks at the input where it lies whether it is long enough to be cut into shards, and can be.
  * @throws WorkerError of the gate: what is refused is not downloaded for it
  */
-export const decideSplit = async (work: Work, params: TranscodeParams): Promise<Decision> => {
+export const decideSplit = async (
+  work: Work,
+  params: TranscodeParams,
+  tools: MediaTools,
+): Promise<Decision> => {
   work.tell({ stage: 'look', percent: 0 })
   try {
-    return await withMedia(work, (media) => decide(work, params, media))
+    return await withMedia(work, (media) => decide(work, params, media), tools)
   } catch (thrown) {
     work.signal.throwIfAborted()
     if (!(thrown instanceof WorkerError) || thrown.code !== 'STALLED') throw thrown

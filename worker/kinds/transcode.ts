@@ -1,13 +1,12 @@
 import { join } from 'node:path'
 import { transcodeParamsSchema } from '../../schemas/kinds/transcode.ts'
 import { WorkerError } from '../errors.ts'
-import { findMediaTools } from '../ffmpeg.ts'
 import { freeBytesAt, requireDisk } from '../media/disk.ts'
 import { inputLimits, stallMs } from '../media/limits.ts'
 import { transcodeTeller } from '../media/progress.ts'
 import { transcodeFile } from '../media/transcode-file.ts'
 import type { KindHandler, Work } from './handler.ts'
-import { parseParams } from './parts.ts'
+import { parseParams, toolsOf } from './parts.ts'
 import { publishTranscode } from './publish-transcode.ts'
 import { decideSplit } from './split.ts'
 
@@ -15,16 +14,10 @@ import { decideSplit } from './split.ts'
 export const transcode: KindHandler = async (work) => {
   const { settings, scratch, signal, nowMs, log } = work
   const params = parseParams(transcodeParamsSchema, settings.params)
-  const decision = await decideSplit(work, params)
+  const tools = await toolsOf(work)
+  const decision = await decideSplit(work, params, tools)
   if (decision.is === 'split') return { files: [], result: {}, split: decision.split }
   const input = join(scratch, 'input')
-  const tools = await findMediaTools({
-    ffmpegPath: work.environment.FFMPEG_PATH,
-    ffprobePath: work.environment.FFPROBE_PATH,
-    path: work.environment.PATH,
-    scratch,
-    signal,
-  })
   const tell = transcodeTeller(work.tell, nowMs)
   const source = await fetchInput(work, input, (share) => tell('download', share))
   log.info({ ffmpeg: tools.ffmpeg, ffprobe: tools.ffprobe, input: source }, 'input downloaded')

@@ -6,7 +6,7 @@ import { jpegFilters } from './command.ts'
 export type Change = { atS: number; score: number }
 
 /** Changes below this are not even told of; a threshold can only be higher. */
-export const lowestThreshold = 5
+const lowestThreshold = 5
 
 /** How far apart the pictures are that are made while looking, and how wide they are. */
 export const pictureIntervalS = (durationS: number): number => Math.max(1, Math.ceil(durationS / 3600))

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import type { Input } from '../../schemas/spec.ts'
 import { asWorkerError, WorkerError } from '../errors.ts'
@@ -58,7 +59,9 @@ export const serveInput = async (
       else response.writeHead(error.code === 'STORAGE_UNAVAILABLE' ? 503 : 404).end()
     })
   })
-  const port = await listening(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
   return {
     url: `http://127.0.0.1:${port}${path}`,
     // Nothing but this one address: with `file`, or with TLS and a name, an input could point elsewhere.
@@ -118,12 +121,3 @@ const closed = (response: ServerResponse): AbortSignal => {
   response.once('close', () => hungUp.abort(new WorkerError('INTERNAL_ERROR', 'nobody reads any more')))
   return hungUp.signal
 }
-
-const listening = (server: Server): Promise<number> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : 0)
-    })
-  })

@@ -2,7 +2,7 @@
 
 export const columns = 5
 export const rows = 5
-export const tilesPerSheet = columns * rows
+const tilesPerSheet = columns * rows
 const longSide = 160
 /** Twenty sheets: more would be loaded than looked at. */
 export const maxTiles = 500

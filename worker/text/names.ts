@@ -1,4 +1,4 @@
-export const unknownSpeaker = 'Unknown speaker'
+const unknownSpeaker = 'Unknown speaker'
 
 /**
  * Names for the labels of a recogniser: the first to speak is Speaker 1. Nobody knows who they really are. Pure.

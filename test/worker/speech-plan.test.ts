@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import {
-  type AudioPlan,
-  audioArguments,
-  audioBytes,
-  planAudio,
-  transcribeLimits,
-} from '../../worker/media/audio-plan.ts'
 import { inputGuard } from '../../worker/media/limits.ts'
 import { parseProbe } from '../../worker/media/probe.ts'
+import {
+  planSpeech,
+  type SpeechPlan,
+  speechArguments,
+  speechBytes,
+  transcribeLimits,
+} from '../../worker/media/speech-plan.ts'
 
 /** First bytes of real files, as far as they are looked at. */
 const heads = {
@@ -163,7 +163,7 @@ describe('what is done with an input', () => {
     ['half a second', { durationS: 0.5 }, asIs('mp4')],
     ['no audio', { audio: [] }, { way: 'none' }],
   ])('%s', (_, row, plan) => {
-    expect(planAudio(sourceOf(row))).toEqual(plan)
+    expect(planSpeech(sourceOf(row))).toEqual(plan)
   })
 
   test.each<[string, Row, string, RegExp]>([
@@ -183,16 +183,16 @@ describe('what is done with an input', () => {
     ],
     ['no duration', { durationS: 0 }, 'INPUT_UNREADABLE', /duration/],
   ])('%s: 65 and why', (_, row, code, message) => {
-    expect(() => planAudio(sourceOf(row))).toThrow(expect.objectContaining({ code, exitCode: 65 }))
-    expect(() => planAudio(sourceOf(row))).toThrow(message)
+    expect(() => planSpeech(sourceOf(row))).toThrow(expect.objectContaining({ code, exitCode: 65 }))
+    expect(() => planSpeech(sourceOf(row))).toThrow(message)
   })
 })
 
 describe('the arguments of ffmpeg', () => {
-  type Made = Extract<AudioPlan, { way: 'copied' | 'converted' }>
+  type Made = Extract<SpeechPlan, { way: 'copied' | 'converted' }>
   const input = { url: 'http://127.0.0.1:1/x', guard: inputGuard(1000, 'http,tcp') }
   const argumentsFor = (plan: Made) =>
-    audioArguments(plan, { input, output: '/scratch/audio', durationS: 60 })
+    speechArguments(plan, { input, output: '/scratch/audio', durationS: 60 })
 
   test.each<[string, Made, string]>([
     ['copied to M4A', { way: 'copied', format: 'm4a' }, '-c:a copy -t 14460 -f ipod file:/scratch/audio'],
@@ -220,10 +220,10 @@ describe('the arguments of ffmpeg', () => {
   })
 
   test('of an hour there is at most so much on the disk', () => {
-    expect(audioBytes({ way: 'as-is', format: 'mp4' }, 3600)).toBe(0)
+    expect(speechBytes({ way: 'as-is', format: 'mp4' }, 3600)).toBe(0)
     // 16,000 samples of two bytes each second, and a tenth.
-    expect(audioBytes({ way: 'converted', format: 'flac' }, 3600)).toBe(126_720_000)
+    expect(speechBytes({ way: 'converted', format: 'flac' }, 3600)).toBe(126_720_000)
     // 512 kbit/s, more than any of the formats has.
-    expect(audioBytes({ way: 'copied', format: 'm4a' }, 3600)).toBe(230_400_000)
+    expect(speechBytes({ way: 'copied', format: 'm4a' }, 3600)).toBe(230_400_000)
   })
 })

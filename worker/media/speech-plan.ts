@@ -7,7 +7,7 @@ import type { AudioStream, Probe } from './probe.ts'
 export type MediaFormat = (typeof mediaFormats)[number]
 
 /** What is done with the audio of an input so that Amazon Transcribe takes it. */
-export type AudioPlan =
+export type SpeechPlan =
   /** The input goes straight in. */
   | { way: 'as-is'; format: MediaFormat }
   /** Its audio in a file of its own, untouched. */
@@ -32,7 +32,7 @@ export const transcribeLimits = {
 /** Sound that begins later would be heard too early by whoever takes it out of its file: it gets silence before it. */
 const latestStartS = 0.2
 
-export type AudioSource = Pick<
+export type SpeechSource = Pick<
   Probe,
   'container' | 'bytes' | 'durationS' | 'streams' | 'laterAudio' | 'isFar'
 > & {
@@ -45,7 +45,7 @@ export type AudioSource = Pick<
  * What is done with an input. The format is what ffprobe and the first bytes say, never what the name says. Pure.
  * @throws WorkerError INPUT_UNREADABLE, INPUT_TOO_LARGE, AUDIO_TOO_SHORT
  */
-export const planAudio = (source: AudioSource): AudioPlan => {
+export const planSpeech = (source: SpeechSource): SpeechPlan => {
   const { streams, bytes, laterAudio, isFar = false } = source
   const audio = source.audio ?? laterAudio
   if (!streams.some(({ type }) => type === 'audio')) return { way: 'none' }
@@ -66,7 +66,7 @@ export const planAudio = (source: AudioSource): AudioPlan => {
     : { way: 'converted', format: 'flac', ...later }
 }
 
-const requireDuration = ({ audio, durationS }: AudioSource): number => {
+const requireDuration = ({ audio, durationS }: SpeechSource): number => {
   // A short sound in a long video is padded by nobody.
   const seconds = audio?.endS ?? durationS
   if (seconds === undefined)
@@ -94,7 +94,7 @@ const ascii = (head: Buffer, start: number, end: number): string =>
 
 /** The name under which Transcribe takes the input as it is, if it does. */
 const asIsFormat = (
-  { container, head, streams }: AudioSource,
+  { container, head, streams }: SpeechSource,
   { codec }: AudioStream,
 ): MediaFormat | undefined => {
   const names = container.split(',')
@@ -128,7 +128,7 @@ const fitsWhenCopied = ({ codec, channels, sampleRateHz }: AudioStream, duration
   codec !== 'flac' || durationS * channels * sampleRateHz * 3 <= transcribeLimits.bytes
 
 /** Bytes that the audio can take at most on the disk. Pure. */
-export const audioBytes = (plan: AudioPlan, durationS: number): number => {
+export const speechBytes = (plan: SpeechPlan, durationS: number): number => {
   switch (plan.way) {
     case 'none':
     case 'as-is':
@@ -144,15 +144,15 @@ export const audioBytes = (plan: AudioPlan, durationS: number): number => {
  * Arguments of the ffmpeg run that makes the audio. Pure.
  * @param output absolute path
  */
-export const audioArguments = (
-  plan: Extract<AudioPlan, { way: 'copied' | 'converted' }>,
+export const speechArguments = (
+  plan: Extract<SpeechPlan, { way: 'copied' | 'converted' }>,
   {
     input,
     output,
     durationS,
   }: { input: { url: string; guard: readonly string[] }; output: string; durationS: number },
 ): string[] => [
-  ...runArguments(audioCpuLimitS(durationS)),
+  ...runArguments(speechCpuLimitS(durationS)),
   ...input.guard,
   ...(plan.later?.isFar === true ? farLook : []),
   ...['-i', input.url],
@@ -182,6 +182,6 @@ export const audioArguments = (
 ]
 
 /** CPU seconds; ordinary inputs take a hundredth of their duration. */
-export const audioCpuLimitS = (durationS: number): number => Math.ceil(300 + durationS)
+export const speechCpuLimitS = (durationS: number): number => Math.ceil(300 + durationS)
 
 const muxers = { m4a: 'ipod', mp3: 'mp3', ogg: 'ogg', flac: 'flac' } as const
