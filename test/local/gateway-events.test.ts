@@ -1,6 +1,7 @@
 import { DescribeLogStreamsCommand, GetLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs'
 import { ListTasksCommand } from '@aws-sdk/client-ecs'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
+import type { Message } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { taskEventSchema } from '../../schemas/message.ts'
 import { startTestAws, type TestAws } from '../support/local-aws.ts'
@@ -37,10 +38,12 @@ describe('what one service tells another', () => {
     )
     expect((await untilStopped(aws, arn)).containers?.[0]?.exitCode).toBe(7)
 
-    const events = (
-      await receiveUntil(aws, 'task-events', ({ Body }) => Body?.includes('"lastStatus":"STOPPED"') === true)
-    )
-      .map(({ Body }) => taskEventSchema.parse(JSON.parse(Body ?? '')).detail)
+    const detailOf = ({ Body }: Message) => taskEventSchema.parse(JSON.parse(Body ?? '')).detail
+    // Its container has stopped before it has.
+    const hasStopped = (message: Message) =>
+      detailOf(message).taskArn === arn && detailOf(message).lastStatus === 'STOPPED'
+    const events = (await receiveUntil(aws, 'task-events', hasStopped))
+      .map(detailOf)
       .filter(({ taskArn }) => taskArn === arn)
     expect(events.map(({ lastStatus }) => lastStatus)).toEqual(expect.arrayContaining(['RUNNING', 'STOPPED']))
 
