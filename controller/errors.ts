@@ -106,6 +106,11 @@ export const errorCatalogue = {
     message: 'The file of this upload is not there yet.',
     whatToDo: 'PUT it to the url that POST /uploads gave, then confirm again.',
   },
+  UPLOAD_WITHOUT_JOB: {
+    status: 409,
+    message: 'The file {key} is there, and the rules for uploads make no job of it.',
+    whatToDo: 'Look at UPLOAD_TRIGGERS, or name the file in spec.input of POST /jobs.',
+  },
   BODY_TOO_LARGE: {
     status: 413,
     message: 'The body is larger than {limit} bytes.',

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GetCommand } from '@aws-sdk/lib-dynamodb'
@@ -429,6 +429,24 @@ describe('an upload', () => {
     await page.locator('input[type=file]').setInputFiles(file)
     await page.getByRole('button', { name: 'Upload' }).click()
     await page.getByText('must end in .mp4, .mov').waitFor()
+    await rm(folder, { recursive: true })
+    complaints = complaints.filter((text) => !text.includes('400'))
+  })
+
+  test('that S3 takes only in parts is refused before anything of it is sent', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'page-test-'))
+    const file = join(folder, 'long.mp4')
+    await writeFile(file, '')
+    await truncate(file, 5 * 1024 ** 3 + 1)
+    let sent = 0
+    page.on('request', (request) => {
+      if (request.method() === 'PUT') sent += 1
+    })
+    await goTo('#/upload')
+    await page.locator('input[type=file]').setInputFiles(file)
+    await page.getByRole('button', { name: 'Upload' }).click()
+    await page.getByText('aws s3 cp').waitFor()
+    expect(sent).toBe(0)
     await rm(folder, { recursive: true })
     complaints = complaints.filter((text) => !text.includes('400'))
   })

@@ -12,7 +12,8 @@ import { createJobStore } from '../../controller/store/jobs.ts'
 import { uploadJobId } from '../../schemas/ids.ts'
 import type { Attempt } from '../../schemas/job.ts'
 import type { FileRole, Manifest } from '../../schemas/manifest.ts'
-import { acceptedJob, startTestHttp, type TestHttp } from '../support/http.ts'
+import { triggersSchema } from '../../schemas/triggers.ts'
+import { acceptedJob, policy, startTestHttp, type TestHttp } from '../support/http.ts'
 import { startTestAws, type TestAws } from '../support/local-aws.ts'
 import { until } from '../support/wait.ts'
 
@@ -378,6 +379,95 @@ describe('POST /uploads and confirm', () => {
     ])
     expect((await server.post('/uploads', { filename: 'film.mp4', kind: 'transcode' })).status).toBe(201)
     await server.close()
+  })
+
+  const seeding = { filename: 'film.torrent', kind: 'seed' }
+
+  test('a kind that is off here is refused in the words of acceptance, and the page does not offer it', async () => {
+    expect((await http.post('/uploads', seeding)).body.problems).toEqual([
+      { field: 'kind', value: 'seed', rule: expect.stringContaining('SEEDING_PORT says by which port') },
+    ])
+    const offered = async (server: TestHttp) =>
+      /name="upload-kinds" content="([^"]*)"/.exec((await server.get('/')).text)?.[1]?.split(' ')
+    expect(await offered(http)).toEqual(['transcode', 'subtitles', 'audio', 'analyze', 'torrent'])
+    const open = await startTestHttp(aws, { policy: { ...policy, seedingPort: 51_413 } })
+    expect(await offered(open)).toContain('seed')
+    expect((await open.post('/uploads', seeding)).status).toBe(201)
+    await open.close()
+  })
+
+  describe('where rules decide about uploads', () => {
+    let ruled: TestHttp
+    beforeAll(async () => {
+      const triggers = triggersSchema.parse([
+        { suffix: '.wav', minBytes: 1, jobs: [{ kind: 'audio' }, { kind: 'subtitles' }] },
+        { suffix: '.log', jobs: [] },
+        { suffix: '.mkv', maxBytes: 3, jobs: [] },
+        { suffix: '.torrent', jobs: [{ kind: 'seed' }] },
+      ])
+      ruled = await startTestHttp(aws, { uploadRules: { triggers, defaultKind: 'transcode' } })
+    })
+    afterAll(() => ruled.close())
+
+    test.for([
+      ['a file that fits by its size', { filename: 'talk.wav', bytes: 1 }],
+      ['any of the kinds that it becomes', { filename: 'talk.wav', bytes: 1, kind: 'subtitles' }],
+      ['a kind that no rule speaks of', { filename: 'talk.flac', bytes: 1, kind: 'audio' }],
+      ['a file that no rule fits', { filename: 'film.mkv', bytes: 4 }],
+      ['the largest file of one PUT', { filename: 'film.mp4', bytes: 5 * 1024 ** 3 }],
+    ] as const)('%s gets a link', async ([, body]) => {
+      expect((await ruled.post('/uploads', body)).status).toBe(201)
+    })
+
+    test.for([
+      [
+        'a kind that they do not make of it',
+        { filename: 'a.wav', bytes: 1, kind: 'transcode' },
+        'kind',
+        'must be audio or subtitles: that is what the rules',
+      ],
+      [
+        'a file that they make nothing of',
+        { filename: 'a.log', bytes: 1 },
+        'filename',
+        'make no job of such a file',
+      ],
+      ['a kind for such a file', { filename: 'a.log', kind: 'audio' }, 'kind', 'make no job of such a file'],
+      [
+        'a file that is too small for them',
+        { filename: 'a.wav', bytes: 0 },
+        'filename',
+        'or kind must be given',
+      ],
+      ['a file of no size', { filename: 'a.wav' }, 'filename', 'or bytes must be given'],
+      ['a kind that they make and that is off', { filename: 'a.torrent' }, 'kind', 'SEEDING_PORT'],
+      [
+        'what Transcribe tries its access with',
+        { filename: '.write_access_check_file.temp' },
+        'filename',
+        'another name',
+      ],
+      ['a size that is none', { filename: 'a.mp4', bytes: -1 }, 'bytes', 'must not be below 0'],
+      [
+        'more than S3 takes in one PUT',
+        { filename: 'a.mp4', kind: 'transcode', bytes: 5 * 1024 ** 3 + 1 },
+        'bytes',
+        'aws s3 cp to s3://uploads/transcode/',
+      ],
+    ] as const)('%s is refused by name', async ([, body, field, rule]) => {
+      expect((await ruled.post('/uploads', body)).body.problems).toMatchObject([
+        { field, rule: expect.stringContaining(rule) },
+      ])
+    })
+
+    test('a confirmed file that they make nothing of is told so', async () => {
+      const { body } = await ruled.post('/uploads', { filename: 'a.mkv' })
+      await fetch(String(body.url), { method: 'PUT', body: 'abc' })
+      expect(await ruled.post(`/uploads/${String(body.uploadId)}/confirm`)).toMatchObject({
+        status: 409,
+        body: { code: 'UPLOAD_WITHOUT_JOB', message: expect.stringContaining('UPLOAD_TRIGGERS') },
+      })
+    })
   })
 
   const idOf = (key: string): string => Buffer.from(key).toString('base64url')

@@ -30,6 +30,7 @@ export function uploadView({ openTo }) {
     const startedMs = performance.now()
     const { uploadId, url, headers } = await post('/uploads', {
       filename: picked.name,
+      bytes: picked.size,
       ...(kind.value === '' ? {} : { kind: kind.value }),
       ...(/^[\w.+-]+\/[\w.+-]+$/.test(picked.type) ? { contentType: picked.type } : {}),
     })

@@ -2,10 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FastifySchema } from 'fastify'
-import { uploadKinds, userKinds } from '../../../schemas/kinds/index.ts'
+import { userKinds } from '../../../schemas/kinds/index.ts'
 import type { Api } from '../api.ts'
 import { contentPolicy } from '../headers.ts'
 import type { HttpPorts } from '../ports.ts'
+import { openUploadKinds } from '../upload-problems.ts'
 
 const directory = fileURLToPath(new URL('../page/', import.meta.url))
 
@@ -20,7 +21,7 @@ const contentTypes: Readonly<Record<string, string>> = {
  * The status page: a handful of files, read once, with nothing of any job in them. They are open to everybody; the data comes
  * from the API, which asks for the token.
  */
-export function pageRoutes(app: Api, ports: Pick<HttpPorts, 'objects' | 'buckets'>): void {
+export function pageRoutes(app: Api, ports: Pick<HttpPorts, 'objects' | 'buckets' | 'policy'>): void {
   const schema: FastifySchema = { hide: true }
   for (const name of readdirSync(directory)) {
     const contentType = contentTypes[extname(name)]
@@ -33,7 +34,7 @@ export function pageRoutes(app: Api, ports: Pick<HttpPorts, 'objects' | 'buckets
 
   const page = readFileSync(join(directory, 'index.html'), 'utf8')
     .replace('{{kinds}}', userKinds.join(' '))
-    .replace('{{upload-kinds}}', uploadKinds.join(' '))
+    .replace('{{upload-kinds}}', openUploadKinds(ports.policy).join(' '))
   app.get('/', { schema }, async (_request, reply) =>
     reply
       .type('text/html; charset=utf-8')

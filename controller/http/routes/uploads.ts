@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import { isUploadKind, kinds, uploadKinds } from '../../../schemas/kinds/index.ts'
-import type { Problem } from '../../../schemas/problems.ts'
 import { ControllerError } from '../../errors.ts'
-import { type UploadRules, uploadCommands, withHead } from '../../intake/uploads.ts'
+import { uploadCommands, withHead } from '../../intake/uploads.ts'
 import type { Api } from '../api.ts'
 import type { HttpPorts } from '../ports.ts'
 import { failures } from '../schemas.ts'
+import { uploadProblems } from '../upload-problems.ts'
 import { submitAndWake } from './jobs.ts'
 
 const uploadBody = z.strictObject({
@@ -24,6 +23,14 @@ const uploadBody = z.strictObject({
     .regex(/^[\w.+-]+\/[\w.+-]+$/, { error: 'must be a media type like video/mp4' })
     .optional()
     .describe('Its media type.'),
+  bytes: z
+    .number({ error: 'must be a whole number' })
+    .int({ error: 'must be a whole number' })
+    .min(0, { error: 'must not be below 0' })
+    .optional()
+    .describe(
+      'Its size. With it, a file that S3 does not take in one PUT (more than 5 GiB) is refused here, and rules about sizes count.',
+    ),
 })
 
 const uploadAnswer = z.object({
@@ -44,7 +51,16 @@ const confirmAnswer = z.object({
 
 type UploadPorts = Pick<
   HttpPorts,
-  'jobs' | 'objects' | 'buckets' | 'presignS' | 'uploadRules' | 'randomId' | 'clock' | 'wake' | 'log'
+  | 'jobs'
+  | 'objects'
+  | 'buckets'
+  | 'presignS'
+  | 'uploadRules'
+  | 'policy'
+  | 'randomId'
+  | 'clock'
+  | 'wake'
+  | 'log'
 >
 
 export function uploadRoutes(app: Api, ports: UploadPorts): void {
@@ -57,14 +73,16 @@ export function uploadRoutes(app: Api, ports: UploadPorts): void {
         response: { 201: uploadAnswer, ...failures },
       },
     },
-    async ({ body: { filename, kind, contentType } }, reply) => {
+    async ({ body: { filename, kind, contentType, bytes } }, reply) => {
+      const bucket = ports.buckets.uploads
       const key = `${kind === undefined ? '' : `${kind}/`}${ports.randomId()}/${filename}`
-      const problems = problemsWith(key, kind, filename, ports.uploadRules)
+      const asked = { bucket, key, filename, kind, bytes }
+      const problems = uploadProblems(asked, ports.uploadRules, ports.policy)
       if (problems.length > 0) throw ControllerError.of('REQUEST_INVALID', {}, { problems })
       return reply.code(201).send({
         uploadId: Buffer.from(key).toString('base64url'),
         key,
-        url: await ports.objects.presignPut(ports.buckets.uploads, key, ports.presignS),
+        url: await ports.objects.presignPut(bucket, key, ports.presignS),
         headers: contentType === undefined ? {} : { 'content-type': contentType },
         expiresAt: new Date(ports.clock.nowMs() + ports.presignS * 1000).toISOString(),
       })
@@ -90,7 +108,7 @@ export function uploadRoutes(app: Api, ports: UploadPorts): void {
       const upload = { bucket, key, etag, versionId, sequencer: undefined, bytes }
       const commands = uploadCommands(upload, ports.uploadRules).filter((command) => command.do === 'submit')
       const [jobId] = commands.map((command) => command.jobId)
-      if (jobId === undefined) throw unknownUpload(id)
+      if (jobId === undefined) throw ControllerError.of('UPLOAD_WITHOUT_JOB', { key })
       const created = []
       for (const command of commands)
         created.push(await submitAndWake(withHead(command, { metadata, bytes }), ports))
@@ -104,35 +122,6 @@ export function uploadRoutes(app: Api, ports: UploadPorts): void {
         })
     },
   )
-}
-
-/** Whether the upload would become a job at all: said before anybody uploads gigabytes for nothing. */
-function problemsWith(
-  key: string,
-  kind: string | undefined,
-  filename: string,
-  rules: UploadRules,
-): Problem[] {
-  if (kind !== undefined) {
-    return isUploadKind(kind)
-      ? []
-      : [{ field: 'kind', value: JSON.stringify(kind), rule: `must be one of: ${uploadKinds.join(', ')}` }]
-  }
-  const [command] = uploadCommands(
-    { bucket: '', key, etag: undefined, versionId: undefined, sequencer: undefined },
-    rules,
-  )
-  if (command.do === 'submit') return []
-  const suffixes = rules.defaultKind === undefined ? [] : kinds[rules.defaultKind].uploadSuffixes
-  return suffixes.length === 0
-    ? [{ field: 'kind', value: 'nothing', rule: 'must be given: uploads here have no default kind' }]
-    : [
-        {
-          field: 'filename',
-          value: JSON.stringify(filename).slice(0, 100),
-          rule: `must end in ${suffixes.join(', ')}, or kind must be given`,
-        },
-      ]
 }
 
 /** Only keys as POST /uploads makes them: [kind/]random/filename. */
