@@ -10,7 +10,12 @@ export type UploadHead = {
   bytes?: number
 }
 
-/** Asks S3 about an upload. An object that is gone or not to be seen says nothing. */
+/**
+ * Asks S3 about an upload. Only an object that is gone says nothing. The controller may list both buckets, so S3 tells it of
+ * such a one by 404: every other refusal (400 for credentials that have expired, 403 while a role is not known everywhere) is
+ * about us and not about the object, and the message is tried again. In a bucket of somebody else that goes on until its
+ * message is in the dead-letter queue: no worker could read the upload, either.
+ */
 export async function headUpload(
   s3: S3,
   { bucket, key }: { bucket: string; key: string },
@@ -21,8 +26,7 @@ export async function headUpload(
     )
     return { metadata, ...(bytes === undefined ? {} : { bytes }) }
   } catch (error) {
-    const status = statusOf(error)
-    if (status !== undefined && status >= 400 && status < 500 && status !== 429) return { metadata: {} }
+    if (statusOf(error) === 404) return { metadata: {} }
     throw error
   }
 }

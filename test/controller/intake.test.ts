@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { accept } from '../../controller/intake/accept.ts'
 import { type HandlerPorts, handleJobMessage, handleTaskEvent } from '../../controller/intake/handlers.ts'
+import { headUpload, type S3 } from '../../controller/intake/heads.ts'
 import { type Submitted, submit } from '../../controller/intake/records.ts'
 import { type Upload, type UploadRules, uploadCommands } from '../../controller/intake/uploads.ts'
 import { createMemory } from '../../controller/reconcile/memory.ts'
@@ -255,6 +256,7 @@ describe('a job by request', () => {
 })
 
 type Counts = Record<string, number>
+type UploadName = { bucket: string; key: string }
 
 /** Handlers over the real table, and what they did besides. */
 function handlers(jobs: JobStore = table.jobs) {
@@ -341,6 +343,32 @@ describe('a message of the jobs queue', () => {
     await expect(handleJobMessage(message, ports)).rejects.toThrow('timeout')
     expect(await handleJobMessage(message, ports)).toEqual({ is: 'done' })
     expect(counts).toEqual({ duplicate: 1 })
+  })
+
+  const refusedWith = (httpStatusCode: number): S3 => ({
+    send: () => Promise.reject(Object.assign(new Error('refused'), { $metadata: { httpStatusCode } })),
+  })
+
+  test.each([400, 403, 429, 503])(
+    'whose upload S3 does not show, for %i, is not done: the next delivery makes the job with its parameters',
+    async (status) => {
+      const { ports } = handlers()
+      const key = `shy-${film}.mp4`
+      const message = { Body: s3([key]), MessageId: 'm' }
+      const refused = { ...ports, headUpload: (input: UploadName) => headUpload(refusedWith(status), input) }
+      await expect(handleJobMessage(message, refused)).rejects.toThrow('refused')
+      expect(await table.read(idOf(key))).toBeUndefined()
+      const shown = { ...ports, headUpload: async () => ({ metadata: { 'job-preset': 'fast' } }) }
+      expect(await handleJobMessage(message, shown)).toEqual({ is: 'done' })
+      expect(await table.read(idOf(key))).toMatchObject({ spec: { params: { preset: 'fast' } } })
+    },
+  )
+
+  test('whose upload is gone by now makes the job, which says so', async () => {
+    const { ports, counts } = handlers()
+    const gone = { ...ports, headUpload: (input: UploadName) => headUpload(refusedWith(404), input) }
+    await handleJobMessage({ Body: s3([`gone-${film}.mp4`]), MessageId: 'm' }, gone)
+    expect(counts).toEqual({ created: 1 })
   })
 
   test('that is rubbish is put aside with its reason, and counted', async () => {
