@@ -173,6 +173,7 @@ function httpPorts(parts: Parts): HttpPorts {
     buckets: { uploads: configuration.UPLOADS_BUCKET, outputs: configuration.OUTPUTS_BUCKET },
     presignS: configuration.PRESIGN_S,
     tokens: tokensOf(configuration),
+    behindLoadBalancer: configuration.BEHIND_LOAD_BALANCER === 'on',
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),

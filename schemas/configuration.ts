@@ -127,6 +127,12 @@ const controller = {
     .default('127.0.0.1')
     .describe('Address that status and API listen on. Anything but loopback needs API_TOKEN.'),
   PORT: port(8080).describe('Port of status and API. 0: any free one.'),
+  BEHIND_LOAD_BALANCER: z
+    .enum(['on', 'off'], { error: 'must be on or off' })
+    .default('off')
+    .describe(
+      'on: calls come by a load balancer in the same network. Who calls is then what it says (X-Forwarded-For), so that each caller has a rate limit of its own.',
+    ),
   API_TOKEN: token.describe('Bearer token for everything. At least 16 characters.'),
   API_READ_TOKEN: token.describe('Bearer token for reading only. At least 16 characters.'),
   MAX_RUNNING: number(0, 100_000, 100).describe('Tasks at one time, all queues together.'),

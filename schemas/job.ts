@@ -177,7 +177,7 @@ export const submissionSchema = z
       .min(1)
       .max(32)
       .describe(
-        'What the job does: transcode, subtitles, analyze, container. It stays what it was at acceptance, until a retry.',
+        'What the job does: transcode, subtitles, audio, analyze, record, torrent, seed, container. It stays what it was at acceptance, until a retry.',
       ),
     createdAt: time.describe('When it was submitted; filled in when absent.'),
     phase: z.literal('Submitted'),

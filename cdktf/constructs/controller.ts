@@ -221,6 +221,7 @@ const settingsOf = (config: Config, parts: ControllerParts): Settings => {
     // Loopback unless a load balancer has to reach it: then the token is required.
     HOST: config.loadBalancer === undefined ? '127.0.0.1' : '0.0.0.0',
     PORT: String(statusPort),
+    BEHIND_LOAD_BALANCER: config.loadBalancer === undefined ? 'off' : 'on',
     TRANSCRIBE_ROLE_ARN: roles.transcribe.arn,
     EMF_METRICS: 'on',
   }

@@ -29,6 +29,8 @@ export type HttpPorts = {
   /** 12 or more characters `[a-z0-9]` that nobody can guess. */
   randomId: () => string
   log: Logger
+  /** Who calls is told by whoever hands on their calls, if that is one in our own network. Default: false. */
+  behindLoadBalancer?: boolean
   /** Requests that one client may make in a minute; probes and metrics do not count. Default 600. */
   requestsPerMinute?: number
 }

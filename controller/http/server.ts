@@ -8,6 +8,7 @@ import {
   type RawServerDefault,
 } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { whyNotPublic } from '../../schemas/public-address.ts'
 import { ControllerError } from '../errors.ts'
 import { refuseForeignPages, requireToken } from './access.ts'
 import type { Api } from './api.ts'
@@ -38,6 +39,7 @@ export function createHttpServer(ports: HttpPorts): Api {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: requestTimeoutMs,
+    trustProxy: ports.behindLoadBalancer === true ? isLoadBalancer : false,
     routerOptions: { maxParamLength: longestParameter },
     // While it ends, it still answers what comes in on open connections, in the usual form.
     return503OnClosing: false,
@@ -55,6 +57,10 @@ export function createHttpServer(ports: HttpPorts): Api {
   void app.register(openTo(ports))
   return app
 }
+
+/** Only the one who calls us, and only from inside: whatever else stands in X-Forwarded-For, the caller may have written. */
+const isLoadBalancer = (address: string, hop: number): boolean =>
+  hop === 0 && whyNotPublic(address, 443) !== undefined
 
 /** Probes are open to everybody, the page to whom we do not take for a foreign page, the rest to who has a token. */
 const openTo =

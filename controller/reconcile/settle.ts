@@ -149,8 +149,8 @@ export function endOfLaunch(job: Job, next: Next, nowMs: number): Change {
       ...(waits ? [] : ['backlogQueue', 'rank']),
       ...(next.notBeforeMs === undefined ? ['notBefore'] : []),
       ...(next.message === undefined ? ['message'] : []),
-      // What the task said of its way was about its look alone, and nobody would ever write over it.
-      ...(next.pipeline ? ['progress'] : []),
+      // What the task said was about its look alone: nobody would ever write over it, and where it cut stands in `pipeline`.
+      ...(next.pipeline ? ['progress', 'report'] : []),
     ],
   }
 }

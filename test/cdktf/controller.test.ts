@@ -148,7 +148,7 @@ describe('its settings', () => {
   })
 
   test('keep status and API to the task itself', () => {
-    expect(settings).toMatchObject({ HOST: '127.0.0.1', PORT: '8080' })
+    expect(settings).toMatchObject({ HOST: '127.0.0.1', PORT: '8080', BEHIND_LOAD_BALANCER: 'off' })
     expect(settings).not.toHaveProperty('API_TOKEN')
     expect(controller).not.toHaveProperty('secrets')
   })
@@ -186,7 +186,7 @@ describe('with a load balancer', () => {
   const behind = container(balanced, 'dev-controller')
 
   test('it listens on all addresses, and then the token is required and secret', () => {
-    expect(environmentOf(behind)).toMatchObject({ HOST: '0.0.0.0' })
+    expect(environmentOf(behind)).toMatchObject({ HOST: '0.0.0.0', BEHIND_LOAD_BALANCER: 'on' })
     expect(environmentOf(behind)).not.toHaveProperty('API_TOKEN')
     expect(behind.secrets).toEqual([{ name: 'API_TOKEN', valueFrom: loadBalanced.API_TOKEN_SECRET_ARN }])
   })

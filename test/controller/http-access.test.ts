@@ -194,6 +194,20 @@ describe('the rate limit', () => {
     await server.close()
   })
 
+  test('is for each caller; who calls is told by a load balancer in our network', async () => {
+    const behind = await startTestHttp(aws, { requestsPerMinute: 1, behindLoadBalancer: true })
+    const statuses: number[] = []
+    // What stands before the last address was written by the caller.
+    for (const address of ['203.0.113.1', '203.0.113.2', '203.0.113.2', '203.0.113.9, 203.0.113.1'])
+      statuses.push((await behind.get('/status', { 'x-forwarded-for': address })).status)
+    expect(statuses).toEqual([200, 200, 429, 429])
+    await behind.close()
+    const alone = await startTestHttp(aws, { requestsPerMinute: 1 })
+    expect((await alone.get('/status', { 'x-forwarded-for': '203.0.113.1' })).status).toBe(200)
+    expect((await alone.get('/status', { 'x-forwarded-for': '203.0.113.2' })).status).toBe(429)
+    await alone.close()
+  })
+
   test('does not count probes and metrics', async () => {
     const server = await startTestHttp(aws, { requestsPerMinute: 1 })
     for (let count = 0; count < 3; count += 1)

@@ -169,7 +169,7 @@ describe('what goes and what stays', () => {
       pipeline: { steps: [], split: { shards: [] } },
       attempts: [{ outcome: { class: 'success' } }],
     })
-    for (const name of ['fence', 'finishedAt', 'result', 'backlogQueue', 'progress'])
+    for (const name of ['fence', 'finishedAt', 'result', 'backlogQueue', 'progress', 'report'])
       expect(job).not.toHaveProperty(name)
   })
 
