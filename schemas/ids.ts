@@ -91,6 +91,12 @@ export const uploadJobId = (kind: string, bucket: string, key: string, version: 
   return name === '' ? `${kind}-${hash}` : `${kind}-${name}-${hash}`
 }
 
-/** The id of a job that was asked for under an idempotency key (or, without one, under its message id). */
-export const keyedJobId = (kind: string, key: string): string =>
-  `${kind}-${shortHash(JSON.stringify([kind, key]), 20)}`
+/**
+ * The id of a job that was asked for under an idempotency key. The kind is no part of it: the same key with another kind has to
+ * meet the first job, to be told that it asks for something else.
+ */
+export const keyedJobId = (key: string): string => `job-${shortHash(JSON.stringify([key]), 20)}`
+
+/** The id of a job that came without id and key: what carried it came once, with one kind. */
+export const carriedJobId = (kind: string, carrierId: string): string =>
+  `${kind}-${shortHash(JSON.stringify([kind, carrierId]), 20)}`

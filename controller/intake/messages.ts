@@ -1,4 +1,4 @@
-import { keyedJobId, parseStartedBy, parseTranscriptionJobName } from '../../schemas/ids.ts'
+import { carriedJobId, keyedJobId, parseStartedBy, parseTranscriptionJobName } from '../../schemas/ids.ts'
 import {
   type JobRequest,
   jobRequestSchema,
@@ -124,8 +124,8 @@ function parseRequest(json: object, messageId: string): Parsed {
 }
 
 /** The id of a request: its own, else one made from its key, else from what carried it. */
-export const requestJobId = (request: JobRequest, carrierId: string): string =>
-  request.jobId ?? keyedJobId(request.kind, request.idempotencyKey ?? carrierId)
+export const requestJobId = ({ jobId, idempotencyKey, kind }: JobRequest, carrierId: string): string =>
+  jobId ?? (idempotencyKey === undefined ? carriedJobId(kind, carrierId) : keyedJobId(idempotencyKey))
 
 /** One message may carry several records. A bad one among them costs the good ones nothing. */
 function parseNotification(records: unknown, rules: UploadRules): Parsed {

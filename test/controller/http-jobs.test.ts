@@ -115,13 +115,22 @@ describe('POST /jobs', () => {
     ['both', { idempotencyKey: 'order-7' }, { 'idempotency-key': 'order-7' }],
   ] as const)('an idempotency key in %s makes the id', async ([, body, headers]) => {
     const answer = await http.post('/jobs', { ...transcode, ...body }, headers)
-    expect(answer.body.jobId).toBe(keyedJobId('transcode', 'order-7'))
+    expect(answer.body.jobId).toBe(keyedJobId('order-7'))
   })
 
   test('an idempotency key with another body is a conflict', async () => {
     await http.post('/jobs', transcode, { 'idempotency-key': 'order-8' })
     const other = { kind: 'transcode', spec: { input: { bucket: 'uploads', key: 'other.mp4' } } }
     expect((await http.post('/jobs', other, { 'idempotency-key': 'order-8' })).status).toBe(409)
+  })
+
+  test('an idempotency key with another kind is a conflict', async () => {
+    await http.post('/jobs', transcode, { 'idempotency-key': 'order-10' })
+    const other = { ...transcode, kind: 'subtitles' }
+    expect(await http.post('/jobs', other, { 'idempotency-key': 'order-10' })).toMatchObject({
+      status: 409,
+      body: { code: 'JOB_ID_TAKEN' },
+    })
   })
 
   test('many at once with one key make one job', async () => {

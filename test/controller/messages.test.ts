@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isLater, type Parsed, parseEvent, parseMessage } from '../../controller/intake/messages.ts'
 import { type UploadRules, uploadCommands } from '../../controller/intake/uploads.ts'
-import { keyedJobId, uploadJobId } from '../../schemas/ids.ts'
+import { carriedJobId, keyedJobId, uploadJobId } from '../../schemas/ids.ts'
 import { fence, jobId } from '../support/job.ts'
 import { createRandom, type Random } from '../support/random.ts'
 
@@ -187,7 +187,13 @@ describe('a job as JSON', () => {
     const body = JSON.stringify({ idempotencyKey: 'order 7', kind: 'transcode', spec })
     const [one, two] = ['m1', 'm2'].map((id) => parseMessage(body, id, rules))
     expect(one).toEqual(two)
-    expect(one).toMatchObject({ commands: [{ jobId: keyedJobId('transcode', 'order 7') }] })
+    expect(one).toMatchObject({ commands: [{ jobId: keyedJobId('order 7') }] })
+  })
+
+  test('with an idempotency key and another kind: the same id, so that it is a conflict and no second job', () => {
+    const idFor = (kind: string) => read({ idempotencyKey: 'order 7', kind, spec })
+    expect(idFor('subtitles')).toMatchObject({ commands: [{ jobId: keyedJobId('order 7') }] })
+    expect(idFor('audio')).toMatchObject({ commands: [{ jobId: keyedJobId('order 7') }] })
   })
 
   test('with neither: the message is its identity', () => {
@@ -208,7 +214,7 @@ describe('a job as JSON', () => {
     )
     expect(read({ jobId: 'mine', url })).toEqual(read(inFull))
     expect(read({ url, idempotencyKey: 'k' })).toMatchObject({
-      commands: [{ jobId: keyedJobId('record', 'k') }],
+      commands: [{ jobId: keyedJobId('k') }],
     })
     expect(read({ url, kind: 'transcode' })).toMatchObject({
       is: 'rubbish',
@@ -475,13 +481,13 @@ describe('a message that came through SNS', () => {
     const body = JSON.stringify(throughSns({ kind: 'container' }))
     const [one, two] = ['m1', 'm2'].map((id) => parseMessage(body, id, rules))
     expect(one).toEqual(two)
-    expect(one).toMatchObject({ commands: [{ jobId: keyedJobId('container', 'sns-1') }] })
+    expect(one).toMatchObject({ commands: [{ jobId: carriedJobId('container', 'sns-1') }] })
   })
 
   test('without an id of SNS it is known by the message of SQS', () => {
     const body = JSON.stringify(throughSns({ kind: 'container' }, { MessageId: undefined }))
     expect(parseMessage(body, 'm1', rules)).toMatchObject({
-      commands: [{ jobId: keyedJobId('container', 'm1') }],
+      commands: [{ jobId: carriedJobId('container', 'm1') }],
     })
   })
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  carriedJobId,
   clientToken,
   formatFence,
   formatStartedBy,
@@ -158,9 +159,16 @@ describe('the id of an upload', () => {
   ])('of the key %j is a job id', (key) => expect(of(key)).toMatch(jobIdPattern))
 })
 
-test('the id of a keyed request is a job id, the same for the same kind and key', () => {
-  expect(keyedJobId('transcode', 'order 7 / ü')).toMatch(jobIdPattern)
-  expect(keyedJobId('transcode', 'a')).toBe(keyedJobId('transcode', 'a'))
-  expect(keyedJobId('transcode', 'a')).not.toBe(keyedJobId('container', 'a'))
-  expect(keyedJobId('x'.repeat(32), 'k'.repeat(256))).toMatch(jobIdPattern)
+test('the id of a keyed request is a job id, the same for the same key', () => {
+  expect(keyedJobId('order 7 / ü')).toMatch(jobIdPattern)
+  expect(keyedJobId('a')).toBe(keyedJobId('a'))
+  expect(keyedJobId('a')).not.toBe(keyedJobId('b'))
+  expect(keyedJobId('k'.repeat(256))).toMatch(jobIdPattern)
+})
+
+test('the id of a request without a key is a job id, the same for the same kind and carrier', () => {
+  expect(carriedJobId('transcode', 'm1')).toMatch(jobIdPattern)
+  expect(carriedJobId('transcode', 'm1')).toBe(carriedJobId('transcode', 'm1'))
+  expect(carriedJobId('transcode', 'm1')).not.toBe(carriedJobId('transcode', 'm2'))
+  expect(carriedJobId('x'.repeat(32), 'm'.repeat(256))).toMatch(jobIdPattern)
 })
