@@ -127,7 +127,7 @@ async function run(
 async function showText({ files }: OutputsView, jobId: string, folder: string): Promise<void> {
   const text = files
     .map(({ key }) => nameIn(key, jobId))
-    .find((name) => /^(summary\.md|[^/]+\.vtt)$/.test(name))
+    .find((name) => /^(summary\.md|(?!storyboard)[^/]+\.vtt)$/.test(name))
   if (text === undefined) return
   const lines = (await readFile(join(folder, text), 'utf8')).split('\n')
   process.stdout.write(
@@ -181,7 +181,10 @@ async function watch(url: string, jobId: string): Promise<JobView> {
 const barWidth = 30
 
 function progressLine({ job }: JobView): string {
-  if (job.pipeline) return `${job.phase.padEnd(9)} ${job.pipeline.steps.map(stepWords).join(', ')}`
+  if (job.pipeline) {
+    const done = job.progress?.percent === undefined ? '' : `${Math.floor(job.progress.percent)} %  `
+    return `${job.phase.padEnd(9)} ${done}${job.pipeline.steps.map(stepWords).join(', ')}`
+  }
   const percent = job.phase === 'Succeeded' ? 100 : Math.floor((job.progress?.percent ?? 0) / 5) * 5
   const filled = Math.round((percent / 100) * barWidth)
   const bar = `${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}`

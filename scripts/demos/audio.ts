@@ -1,13 +1,9 @@
-import { randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { audioMetadataSchema } from '../../schemas/audio-metadata.ts'
-import { uploadJobId } from '../../schemas/ids.ts'
 import { makeTalk } from '../demo-talk.ts'
-import type { Demo, Stage } from './demo.ts'
+import { uploadWithMetadata } from '../demo-upload.ts'
+import type { Demo } from './demo.ts'
 
 const targetLufs = -18
 
@@ -22,10 +18,10 @@ const metadata = {
 export const demo: Demo = {
   async start(stage) {
     const { file, scratch, tools, say } = stage
-    if (file !== undefined) return uploadWithParameters(stage, file)
+    if (file !== undefined) return uploadWithMetadata(stage, 'audio', file, metadata)
     const path = join(scratch, 'talk.mp4')
     say(`made a 30 s talk: ${await makeTalk(tools.ffmpeg.path, path, scratch)}`)
-    return uploadWithParameters(stage, path)
+    return uploadWithMetadata(stage, 'audio', path, metadata)
   },
   hint: '(look at the .waveform.png, listen to the .preview.mp3)',
   async check({ say }, folder) {
@@ -44,39 +40,4 @@ export const demo: Demo = {
     const missed = outputs.find(({ loudness: made }) => Math.abs((made.integratedLufs ?? 0) - targetLufs) > 1)
     if (missed !== undefined) throw new Error(`${missed.name} has ${missed.loudness.integratedLufs} LUFS`)
   },
-}
-
-async function uploadWithParameters({ ask, endpoint, say }: Stage, file: string): Promise<string> {
-  const s3 = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true })
-  try {
-    // The same bytes at the same place would be the job of the last demonstration.
-    const key = `audio/${randomBytes(3).toString('hex')}/${basename(file)}`
-    const { size } = await stat(file)
-    const { ETag: etag } = await s3.send(
-      new PutObjectCommand({
-        ...{ Bucket: 'uploads', Key: key, Metadata: metadata },
-        ...{ Body: createReadStream(file), ContentLength: size },
-      }),
-    )
-    say(`uploaded           ${key}, with ${Object.keys(metadata).join(', ')}`)
-    return await known(ask, uploadJobId('audio', 'uploads', key, etag ?? ''))
-  } finally {
-    s3.destroy()
-  }
-}
-
-/** The job is made by the event of the upload, a moment later. @returns its id */
-async function known(ask: Stage['ask'], jobId: string): Promise<string> {
-  const deadlineMs = Date.now() + 10_000
-  for (;;) {
-    const isThere = await ask(`/jobs/${jobId}`).then(
-      () => true,
-      (error: Error) => {
-        if (Date.now() > deadlineMs) throw error
-        return false
-      },
-    )
-    if (isThere) return jobId
-    await sleep(100)
-  }
 }
