@@ -21,6 +21,7 @@ import { type Patience, withPatience } from './patience.ts'
 
 export type StoredObject = { bytes: number; etag: string | undefined }
 export type StoredText = { text: string; etag: string }
+type Metadata = Readonly<Record<string, string>>
 type Range = { start: number; end: number }
 
 export type Storage = {
@@ -253,12 +254,13 @@ const readWhole = async (
   { client }: StorageOptions,
   wanted: GetObjectCommandInput,
   signal: AbortSignal,
-): Promise<{ content: Buffer; etag: string | undefined }> => {
+): Promise<{ content: Buffer; etag: string | undefined; metadata: Metadata }> => {
   const stopped = AbortSignal.any([signal, AbortSignal.timeout(wholeMs)])
   const {
     Body: body,
     ETag: etag,
     ContentLength: bytes = 0,
+    Metadata: metadata = {},
   } = await client.send(new GetObjectCommand(wanted), { abortSignal: stopped })
   if (!(body instanceof Readable)) throw new Error('S3 sent no body')
   if (bytes > wholeBytes) {
@@ -268,7 +270,7 @@ const readWhole = async (
       `${wanted.Key} has ${bytes} bytes, at most ${wholeBytes} are read`,
     )
   }
-  return { content: await buffer(addAbortSignal(stopped, body)), etag }
+  return { content: await buffer(addAbortSignal(stopped, body)), etag, metadata }
 }
 
 /** How often another one may come first. */
@@ -281,12 +283,13 @@ const editText = async (
   signal: AbortSignal,
 ): Promise<string> => {
   for (let tries = 0; ; tries += 1) {
-    const { text, etag } = await readStored(options, key, signal)
+    const { text, etag, metadata } = await readStored(options, key, signal)
     const edited = edit(text)
     if (edited === undefined || edited === text) return text
     try {
       await storing(options, signal, () =>
-        put(options, key, Buffer.from(edited), contentTypeOf(key), signal, { etag }),
+        // A manifest says its kind there, and says it still when it is changed.
+        put(options, key, Buffer.from(edited), contentTypeOf(key), signal, { etag, metadata }),
       )
       return edited
     } catch (thrown) {
@@ -308,19 +311,24 @@ const readText = async (
   signal: AbortSignal,
 ): Promise<StoredText | undefined> => {
   try {
-    return await readStored(options, key, signal)
+    const { text, etag } = await readStored(options, key, signal)
+    return { text, etag }
   } catch (thrown) {
     if (thrown instanceof WorkerError && thrown.code === 'INPUT_MISSING') return undefined
     throw thrown
   }
 }
 
-const readStored = (options: StorageOptions, key: string, signal: AbortSignal): Promise<StoredText> =>
+const readStored = (
+  options: StorageOptions,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredText & { metadata: Metadata }> =>
   reading(options, signal, async () => {
     const wanted = { Bucket: options.outputsBucket, Key: key }
-    const { content, etag } = await readWhole(options, wanted, signal)
+    const { content, etag, metadata } = await readWhole(options, wanted, signal)
     if (etag === undefined) throw new Error('S3 told no etag')
-    return { text: content.toString('utf8'), etag }
+    return { text: content.toString('utf8'), etag, metadata }
   })
 
 const replaceText = async (
@@ -398,10 +406,7 @@ const put = async (
   content: Buffer,
   contentType: string,
   signal: AbortSignal,
-  {
-    etag,
-    metadata,
-  }: { etag?: string | undefined; metadata?: Readonly<Record<string, string>> | undefined } = {},
+  { etag, metadata }: { etag?: string | undefined; metadata?: Metadata | undefined } = {},
 ): Promise<string> => {
   await client.send(
     new PutObjectCommand({

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runChild } from '../../worker/children.ts'
 import { inputLimits } from '../../worker/media/limits.ts'
@@ -152,6 +153,16 @@ describe('a small output that several change', () => {
     await handling.putOutput('shared/same.txt', 'same')
     expect(await handling.storage.editText('shared/same.txt', () => undefined, signal)).toBe('same')
     expect((await handling.workshop.output('shared/same.txt')).content.toString()).toBe('same')
+  })
+
+  test('keeps what it says of itself: rules for outputs know a manifest by it', async () => {
+    const [Bucket, Key] = [handling.outputs, 'shared/told.json']
+    await handling.client.send(
+      new PutObjectCommand({ Bucket, Key, Body: '{}', Metadata: { kind: 'transcode' } }),
+    )
+    await handling.storage.editText(Key, () => '{"a":1}', signal)
+    const { Metadata } = await handling.client.send(new HeadObjectCommand({ Bucket, Key }))
+    expect(Metadata).toEqual({ kind: 'transcode' })
   })
 
   test('that is not there: 66', async () => {

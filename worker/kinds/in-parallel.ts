@@ -5,10 +5,10 @@ const lanes = 4
 export const inParallel = async <T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> => {
   const results: R[] = []
   const failures: unknown[] = []
-  const left = [...items.entries()]
+  const left = items.entries()
   const lane = async (): Promise<void> => {
-    for (let next = left.shift(); next !== undefined && failures.length === 0; next = left.shift()) {
-      const [index, item] = next
+    for (const [index, item] of left) {
+      if (failures.length > 0) return
       try {
         results[index] = await act(item)
       } catch (error) {

@@ -3,7 +3,6 @@ import type { ManifestFile } from '../../schemas/manifest.ts'
 import type { RecordingEnd } from '../../schemas/recording.ts'
 import { manifestName } from '../../schemas/resources.ts'
 import { WorkerError } from '../errors.ts'
-import { findMediaTools } from '../ffmpeg.ts'
 import { openGuard } from '../net/guard.ts'
 import { shownUrl } from '../net/guarded-fetch.ts'
 import { findHlsOptions } from '../record/hls-options.ts'
@@ -13,7 +12,7 @@ import { type RecorderEnd, recordSource } from '../record/recorder.ts'
 import { type OpenedSource, openSource } from '../record/source.ts'
 import { fileOf } from '../text/hls-subtitles.ts'
 import type { Finished, KindHandler, Work } from './handler.ts'
-import { parseParams } from './parts.ts'
+import { parseParams, toolsOf } from './parts.ts'
 
 /** A stream into segments that are uploaded while it is recorded, in a playlist that can be played at any time. */
 export const record: KindHandler = async (work) => {
@@ -54,13 +53,7 @@ type Parts = {
 
 const run = async (work: Work, parts: Parts): Promise<RecorderEnd> => {
   const { environment, scratch, signal, nowMs, log } = work
-  const tools = await findMediaTools({
-    ffmpegPath: environment.FFMPEG_PATH,
-    ffprobePath: environment.FFPROBE_PATH,
-    path: environment.PATH,
-    scratch,
-    signal,
-  })
+  const tools = await toolsOf(work)
   const { maxDuration } = parts.params
   return recordSource({
     ...parts,

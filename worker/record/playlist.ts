@@ -44,7 +44,7 @@ export const segmentName = (number: number, fence: string): string => {
 
 /** A live playlist may not change its target duration (RFC 8216, 6.2.1), and segments wait for a key frame. */
 const targetS = (segments: readonly RecordedSegment[], segmentSeconds: number): number =>
-  Math.max(2 * segmentSeconds, ...segments.map(({ durationS }) => Math.ceil(durationS)))
+  segments.reduce((longest, { durationS }) => Math.max(longest, Math.ceil(durationS)), 2 * segmentSeconds)
 
 export const renderPlaylist = (
   { owner, segments, end, position, isSilent = false }: RecordingState,
