@@ -81,6 +81,12 @@ export const errorCatalogue = {
     message: 'Job {jobId} exists with another kind or spec.',
     whatToDo: 'Choose another jobId or idempotency key, or send the same body again.',
   },
+  JOB_ID_SPENT: {
+    status: 409,
+    message: 'There has been a job {jobId} with another kind or spec, and its record was removed.',
+    whatToDo:
+      'Choose another jobId or idempotency key; this one is free again 15 days after the removal at the earliest.',
+  },
   JOB_FINISHED: {
     status: 409,
     message: 'Job {jobId} is {phase}, and {action} is for jobs that are not finished.',

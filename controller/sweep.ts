@@ -4,6 +4,7 @@ import { recordLimits } from '../schemas/limits.ts'
 import type { Pacer } from './admit/pacer.ts'
 import type { Clock } from './clock.ts'
 import type { Costs } from './costs.ts'
+import { hashSpec } from './intake/resolve.ts'
 import { isSourceDue } from './reconcile/decide.ts'
 import { childSeen, lookAtParent } from './reconcile/family.ts'
 import type { Memory } from './reconcile/memory.ts'
@@ -166,13 +167,18 @@ async function buryChild(jobId: string, parent: Job, ports: SweepPorts): Promise
   if (item && stored.is === 'accepted' && childSeen(stored, parent).is === 'ended') await bury(item, ports)
 }
 
-/** What is left: enough for a late redelivery to find that this job has been. DynamoDB removes it later. */
+/**
+ * What is left: enough for a late redelivery to find that this job has been, and for another request under its id to be told
+ * from one. DynamoDB removes it later.
+ */
 async function bury(item: Item, { jobs, clock }: SweepPorts): Promise<boolean> {
-  const kept = new Set(['jobId', 'phase', 'uid', 'sequencer', 'expiresAt'])
+  const kept = new Set(['jobId', 'kind', 'phase', 'uid', 'sequencer', 'specHash', 'expiresAt'])
+  // The spec that stands there now, with which requests were compared until now: it may have been edited since its acceptance.
+  const specHash = hashSpec(item.spec)
   const expiresAt = Math.floor(clock.nowMs() / 1000) + recordLimits.tombstoneS
   return jobs.update(
     String(item.jobId),
-    { set: { expiresAt }, remove: Object.keys(item).filter((name) => !kept.has(name)) },
+    { set: { expiresAt, specHash }, remove: Object.keys(item).filter((name) => !kept.has(name)) },
     { uid: item.uid, revision: item.revision, phase: item.phase },
   )
 }

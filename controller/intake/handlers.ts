@@ -43,13 +43,29 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
     }
     const whole = command.upload && head !== undefined ? withHead(command, head) : command
     const result = await submit(whole, ports.jobs, ports.clock.nowMs())
-    if (result === 'conflict')
-      return rubbish(
-        `IdConflict: there is a job ${command.jobId} already, and it asks for something else`,
-        ports,
-      )
-    ports.count(result)
-    ports.wake(command.jobId)
+    switch (result) {
+      case 'conflict':
+        return rubbish(
+          `IdConflict: there is a job ${command.jobId} already, and it asks for something else`,
+          ports,
+        )
+      case 'conflictWithReaped':
+        return rubbish(
+          `IdConflict: there has been a job ${command.jobId}, removed since, and it asked for something else`,
+          ports,
+        )
+      case 'duplicateOfReaped':
+        ports.count('duplicate')
+        break
+      case 'created':
+      case 'retried':
+      case 'duplicate':
+        ports.count(result)
+        ports.wake(command.jobId)
+        break
+      default:
+        throw result satisfies never
+    }
   }
   return parsed.rubbish === undefined ? { is: 'done' } : rubbish(parsed.rubbish, ports)
 }

@@ -13,7 +13,14 @@ export type SubmitRequest = {
   upload: boolean
 }
 
-export type Submitted = 'created' | 'retried' | 'duplicate' | 'conflict'
+export type Submitted =
+  | 'created'
+  | 'retried'
+  | 'duplicate'
+  | 'conflict'
+  /** The same two, of a job that has ended and been reaped: its id is still taken. */
+  | 'duplicateOfReaped'
+  | 'conflictWithReaped'
 
 /**
  * Makes a submission durable, exactly once however often it comes: the record is made if there is none; a later S3 event
@@ -30,14 +37,16 @@ export async function submit(request: SubmitRequest, jobs: JobStore, nowMs: numb
   const item = await jobs.get(jobId)
   // Gone between the two calls: the next delivery of the message makes it.
   if (item === undefined) throw new Error(`Record ${jobId} vanished while it was being submitted`)
-  if (!request.upload) return sameRequest(item, request) ? 'duplicate' : 'conflict'
-  return retryUpload(item, submission, jobs)
+  return request.upload ? retryUpload(item, submission, jobs) : compareRequest(item, request)
 }
 
-function sameRequest(item: Item, { kind, spec }: SubmitRequest): boolean {
+function compareRequest(item: Item, { kind, spec }: SubmitRequest): Submitted {
   const stored = readStored(item)
-  // Of a reaped job nothing is left to compare; its id is still taken.
-  return stored.is === 'tombstone' || (item.kind === kind && hashSpec(item.spec) === hashSpec(spec))
+  if (stored.is !== 'tombstone')
+    return item.kind === kind && hashSpec(item.spec) === hashSpec(spec) ? 'duplicate' : 'conflict'
+  // Of a job that an older version has reaped nothing is left to compare.
+  const isSame = stored.specHash === undefined || (stored.kind === kind && stored.specHash === hashSpec(spec))
+  return isSame ? 'duplicateOfReaped' : 'conflictWithReaped'
 }
 
 /** The same bytes again: after a failure that is a retry, once per event; after a success, or while it runs, nothing. */

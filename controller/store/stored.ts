@@ -13,9 +13,19 @@ export type Stored =
   | { is: 'submitted'; item: Item; old: Job | undefined }
   | { is: 'accepted'; job: Job; item: Item }
   /** What is left of a reaped job, so that late redeliveries find it. */
-  | { is: 'tombstone'; phase: string; uid: string; sequencer: string | undefined }
+  | Tombstone
   /** Ours by its uid, but what we wrote has been damaged. */
   | { is: 'broken'; item: Item; problems: Problem[] }
+
+export type Tombstone = {
+  is: 'tombstone'
+  phase: string
+  uid: string
+  sequencer: string | undefined
+  /** What had been asked for. Tombstones of older versions do not say it. */
+  kind: string | undefined
+  specHash: string | undefined
+}
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
@@ -26,7 +36,10 @@ export function readStored(item: Item | undefined): Stored {
   const phase = text(item.phase) ?? ''
   const ours = uid !== undefined && uidFitsJob(uid, String(item.jobId))
   if (ours && item.expiresAt !== undefined && item.spec === undefined && isTerminal(phase))
-    return { is: 'tombstone', phase, uid, sequencer: text(item.sequencer) }
+    return {
+      ...{ is: 'tombstone', phase, uid, sequencer: text(item.sequencer) },
+      ...{ kind: text(item.kind), specHash: text(item.specHash) },
+    }
   if (!ours) return { is: 'submitted', item, old: undefined }
   // Kind and spec are the user's: without one, or with one of another type, the job failed at acceptance and stays readable.
   const parsed = parseSafely(acceptedJobSchema, { ...item, kind: text(item.kind) ?? '', spec: item.spec })

@@ -1,8 +1,9 @@
 import { GetCommand } from '@aws-sdk/lib-dynamodb'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hashSpec } from '../../controller/intake/resolve.ts'
 import { createJobStore } from '../../controller/store/jobs.ts'
-import { keyedJobId } from '../../schemas/ids.ts'
+import { keyedJobId, makeUid } from '../../schemas/ids.ts'
 import { type Phase, phases } from '../../schemas/job.ts'
 import { acceptedJob, startTestHttp, statusAt, type TestHttp } from '../support/http.ts'
 import { startTestAws, type TestAws } from '../support/local-aws.ts'
@@ -107,6 +108,21 @@ describe('POST /jobs', () => {
       status: 409,
       body: { code: 'JOB_ID_TAKEN' },
     })
+  })
+
+  test('the id of a reaped job: the same body is told so, and another one is a conflict', async () => {
+    const jobId = 'reaped-42'
+    const uid = makeUid(jobId, 'abcdefghijkl')
+    const specHash = hashSpec(transcode.spec)
+    await http.put({ jobId, kind: 'transcode', phase: 'Succeeded', uid, specHash, expiresAt: 1 })
+    const answer = await http.post('/jobs', { jobId, ...transcode })
+    expect(answer).toMatchObject({ status: 200, body: { jobId, created: false, reaped: true } })
+    const spec = { ...transcode.spec, priority: 3 }
+    expect(await http.post('/jobs', { jobId, kind: 'transcode', spec })).toMatchObject({
+      status: 409,
+      body: { code: 'JOB_ID_SPENT', message: expect.stringContaining('There has been a job reaped-42') },
+    })
+    expect((await http.get(`/jobs/${jobId}`)).status).toBe(404)
   })
 
   test.for([

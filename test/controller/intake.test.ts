@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createPacer } from '../../controller/admit/pacer.ts'
 import { accept } from '../../controller/intake/accept.ts'
 import { type HandlerPorts, handleJobMessage, handleTaskEvent } from '../../controller/intake/handlers.ts'
 import { headUpload, type S3 } from '../../controller/intake/heads.ts'
 import { type Submitted, submit } from '../../controller/intake/records.ts'
+import { hashSpec } from '../../controller/intake/resolve.ts'
 import { type Upload, type UploadRules, uploadCommands } from '../../controller/intake/uploads.ts'
 import { createMemory } from '../../controller/reconcile/memory.ts'
 import type { JobStore } from '../../controller/store/jobs.ts'
 import { readStored } from '../../controller/store/stored.ts'
+import { type SweepPorts, scan } from '../../controller/sweep.ts'
 import { formatFence, makeUid } from '../../schemas/ids.ts'
 import type { TerminalPhase } from '../../schemas/job.ts'
 import {
@@ -248,10 +251,61 @@ describe('a job by request', () => {
     expect(await table.read(`asked-${film}`)).toMatchObject({ phase: 'Failed' })
   })
 
-  test('the id of a reaped job stays taken', async () => {
+  /** Asked for, finished and reaped: what the daily scan leaves of it. */
+  async function reaped(taken = `asked-${film}`): Promise<void> {
+    await asked()
+    await table.put({ ...finished(), ...(await table.read(taken)), ...lifeOf(taken), ...oldEnd })
+    await scan(scanPorts(), new AbortController().signal)
+  }
+  const unused = (): never => {
+    throw new Error('No scan asks for this')
+  }
+  const scanPorts = (): SweepPorts => ({
+    jobs: table.jobs,
+    runner: { runTask: unused, describe: unused, list: unused, stop: unused, template: unused },
+    memory: createMemory(createVirtualClock(), minuteMs),
+    pacers: {
+      listTasks: createPacer(20, createVirtualClock()),
+      describeTasks: createPacer(20, createVirtualClock()),
+    },
+    clock: { ...createVirtualClock(), sleep: async () => undefined },
+    installation: 'test',
+    costs: { begin: () => ({ show: () => undefined, end: () => undefined }) },
+    wake: () => undefined,
+    onError: unused,
+  })
+  const lifeOf = (taken: string) => ({ phase: 'Failed', uid: makeUid(taken, 'abcdefghijkl') })
+  const oldEnd = { finishedAt: new Date(0).toISOString() }
+
+  test('the id of a reaped job stays taken: the same body is a duplicate', async () => {
+    await reaped()
+    expect(await table.read(`asked-${film}`)).toEqual({
+      jobId: `asked-${film}`,
+      kind: 'container',
+      ...lifeOf(`asked-${film}`),
+      specHash: hashSpec(request().spec),
+      expiresAt: expect.any(Number),
+    })
+    expect(await asked()).toBe('duplicateOfReaped')
+  })
+
+  test.each([
+    ['another body', { spec: { params: { taskDefinition: 'other' } } }],
+    ['another kind', { kind: 'transcode' }],
+  ])(
+    '%s under the id of a reaped job is a conflict, and what is left of it is not touched',
+    async (_name, other) => {
+      await reaped()
+      const before = await table.read(`asked-${film}`)
+      expect(await asked(other)).toBe('conflictWithReaped')
+      expect(await table.read(`asked-${film}`)).toEqual(before)
+    },
+  )
+
+  test('of a job that an older version has reaped nothing is left to compare', async () => {
     const taken = `asked-${film}`
-    await table.put({ jobId: taken, phase: 'Failed', uid: makeUid(taken, 'abcdefghijkl'), expiresAt: 1 })
-    expect(await asked()).toBe('duplicate')
+    await table.put({ jobId: taken, ...lifeOf(taken), expiresAt: 1 })
+    expect(await asked({ kind: 'transcode' })).toBe('duplicateOfReaped')
   })
 })
 
@@ -390,6 +444,21 @@ describe('a message of the jobs queue', () => {
       is: 'rubbish',
       reason: expect.stringContaining(`own-${film}`),
     })
+  })
+
+  test('for the id of a reaped job: the same is a duplicate, and anything else is put aside, naming the job', async () => {
+    const { ports, counts } = handlers()
+    const own = `reaped-${film}`
+    const specHash = hashSpec({ priority: 1 })
+    const uidOfIt = makeUid(own, 'abcdefghijkl')
+    await table.put({ jobId: own, kind: 'container', phase: 'Failed', uid: uidOfIt, specHash, expiresAt: 1 })
+    const body = (priority: number) => JSON.stringify({ jobId: own, kind: 'container', spec: { priority } })
+    expect(await handleJobMessage({ Body: body(1), MessageId: 'm1' }, ports)).toEqual({ is: 'done' })
+    expect(await handleJobMessage({ Body: body(2), MessageId: 'm2' }, ports)).toEqual({
+      is: 'rubbish',
+      reason: `IdConflict: there has been a job ${own}, removed since, and it asked for something else`,
+    })
+    expect(counts).toEqual({ duplicate: 1, rubbish: 1 })
   })
 
   test('the test event of S3 is done with', async () => {

@@ -100,6 +100,8 @@ describe('what stands under an id', () => {
   test('what is left of a reaped one', () => {
     expect(readStored(tombstone)).toEqual({ is: 'tombstone', phase: 'Succeeded', uid, sequencer: undefined })
     expect(readStored({ ...tombstone, sequencer: '0055' })).toMatchObject({ sequencer: '0055' })
+    const asked = { kind: 'container', specHash: '0123456789abcdef' }
+    expect(readStored({ ...tombstone, ...asked })).toMatchObject({ is: 'tombstone', ...asked })
   })
 
   test('a user’s expiresAt makes no tombstone', () => {

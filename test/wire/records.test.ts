@@ -211,7 +211,9 @@ test('a finished job is reaped after its time, and its tombstone keeps the id', 
     const record = await operator.record('reaped')
     return record?.expiresAt !== undefined && record
   })
-  expect(new Set(Object.keys(tombstone))).toEqual(new Set(['expiresAt', 'jobId', 'phase', 'uid']))
+  expect(new Set(Object.keys(tombstone))).toEqual(
+    new Set(['expiresAt', 'jobId', 'kind', 'phase', 'specHash', 'uid']),
+  )
   expect(tombstone.uid).toBe(job.uid)
   expect(tombstone.expiresAt).toBeGreaterThan(Date.now() / 1000 + 14 * 86_400)
 })

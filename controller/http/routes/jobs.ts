@@ -56,6 +56,12 @@ const jobAnswer = whySchema.extend({
 const submittedAnswer = z.object({
   jobId: z.string(),
   created: z.boolean().describe('false: it was there already, asked for with the same body.'),
+  reaped: z
+    .literal(true)
+    .optional()
+    .describe(
+      'It has ended, and its record was removed since: GET does not find it, and it is not run again.',
+    ),
 })
 
 type JobPorts = Pick<HttpPorts, 'jobs' | 'status' | 'clock' | 'policy' | 'randomId' | 'wake' | 'log'>
@@ -138,36 +144,40 @@ export function jobRoutes(app: Api, ports: JobPorts): void {
       )
       if (read.is === 'invalid') throw ControllerError.of('REQUEST_INVALID', {}, { problems: read.problems })
       const { kind, spec } = read.request
-      const created = await submitAndWake(
+      const made = await submitAndWake(
         { jobId: read.jobId, kind, spec, sequencer: undefined, upload: false },
         ports,
       )
       return reply
-        .code(created ? 201 : 200)
+        .code(made.created ? 201 : 200)
         .header('location', `/jobs/${read.jobId}`)
-        .send({ jobId: read.jobId, created })
+        .send({ jobId: read.jobId, ...made })
     },
   )
 }
 
-/**
- * @returns false when the same was there already
- * @throws ControllerError JOB_ID_TAKEN
- */
+/** `created` is false when the same was there already; `reaped`, when it has been and its record is gone. */
+type Made = { created: boolean; reaped?: true }
+
+/** @throws ControllerError JOB_ID_TAKEN, JOB_ID_SPENT */
 export async function submitAndWake(
   request: SubmitRequest,
   ports: Pick<HttpPorts, 'jobs' | 'clock' | 'wake' | 'log'>,
-): Promise<boolean> {
+): Promise<Made> {
   const submitted = await submit(request, ports.jobs, ports.clock.nowMs())
   switch (submitted) {
     case 'conflict':
       throw ControllerError.of('JOB_ID_TAKEN', { jobId: request.jobId })
+    case 'conflictWithReaped':
+      throw ControllerError.of('JOB_ID_SPENT', { jobId: request.jobId })
     case 'duplicate':
-      return false
+      return { created: false }
+    case 'duplicateOfReaped':
+      return { created: false, reaped: true }
     case 'created':
     case 'retried':
       wakeInTheBackground(request.jobId, ports)
-      return true
+      return { created: true }
     default:
       throw submitted satisfies never
   }

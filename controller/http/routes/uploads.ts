@@ -109,16 +109,17 @@ export function uploadRoutes(app: Api, ports: UploadPorts): void {
       const commands = uploadCommands(upload, ports.uploadRules).filter((command) => command.do === 'submit')
       const [jobId] = commands.map((command) => command.jobId)
       if (jobId === undefined) throw ControllerError.of('UPLOAD_WITHOUT_JOB', { key })
-      const created = []
+      const made = []
       for (const command of commands)
-        created.push(await submitAndWake(withHead(command, { metadata, bytes }), ports))
+        made.push(await submitAndWake(withHead(command, { metadata, bytes }), ports))
+      const created = made.some((one) => one.created)
       return reply
-        .code(created.includes(true) ? 201 : 200)
+        .code(created ? 201 : 200)
         .header('location', `/jobs/${jobId}`)
         .send({
           jobId,
           jobIds: commands.map((command) => command.jobId),
-          created: created.includes(true),
+          created,
         })
     },
   )
