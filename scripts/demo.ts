@@ -23,11 +23,11 @@ type JobView = {
   job: {
     phase: string
     message?: string
-    progress?: { percent?: number; stage?: string; etaS?: number }
     pipeline?: { steps: { name: string; endedAt?: string; children: { state: string }[] }[] }
     attempts?: { n: number }[]
   }
   why: { why: string } | string
+  progress?: { percent?: number; stage?: string; etaS?: number }
 }
 type OutputsView = { files: { key: string; bytes: number; role?: string; url: string }[] }
 
@@ -180,15 +180,15 @@ async function watch(url: string, jobId: string): Promise<JobView> {
 
 const barWidth = 30
 
-function progressLine({ job }: JobView): string {
+function progressLine({ job, progress }: JobView): string {
   if (job.pipeline) {
-    const done = job.progress?.percent === undefined ? '' : `${Math.floor(job.progress.percent)} %  `
+    const done = progress?.percent === undefined ? '' : `${Math.floor(progress.percent)} %  `
     return `${job.phase.padEnd(9)} ${done}${job.pipeline.steps.map(stepWords).join(', ')}`
   }
-  const percent = job.phase === 'Succeeded' ? 100 : Math.floor((job.progress?.percent ?? 0) / 5) * 5
+  const percent = job.phase === 'Succeeded' ? 100 : Math.floor((progress?.percent ?? 0) / 5) * 5
   const filled = Math.round((percent / 100) * barWidth)
   const bar = `${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}`
-  return `${job.phase.padEnd(9)} ${bar} ${String(percent).padStart(3)} %  ${job.progress?.stage ?? ''}`.trimEnd()
+  return `${job.phase.padEnd(9)} ${bar} ${String(percent).padStart(3)} %  ${progress?.stage ?? ''}`.trimEnd()
 }
 
 function stepWords({
