@@ -2,16 +2,17 @@ import type { Clock } from '../clock.ts'
 import type { Memory } from '../reconcile/memory.ts'
 import { lookAt, type RawTask } from '../run/answers.ts'
 import type { JobStore } from '../store/jobs.ts'
-import type { UploadHead } from './heads.ts'
+import { isRefusal, type UploadHead } from './heads.ts'
 import { parseEvent, parseMessage } from './messages.ts'
 import type { Handled } from './queue.ts'
 import { submit } from './records.ts'
-import { isMeant, type UploadRules, withHead } from './uploads.ts'
+import { isMeant, type UploadRules, type UploadSubmission, withHead } from './uploads.ts'
 
 export type ReceivedMessage = {
   Body?: string | undefined
   MessageId?: string | undefined
   ReceiptHandle?: string | undefined
+  Attributes?: { ApproximateReceiveCount?: string } | undefined
 }
 
 export type HandlerPorts = {
@@ -36,7 +37,7 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
       ports.count(`ignored${command.why}`)
       continue
     }
-    const head = command.upload ? await ports.headUpload(command.spec.input) : undefined
+    const head = command.upload ? await headOf(command, message, ports) : undefined
     if (command.upload && head !== undefined && !isMeant(command, head)) {
       ports.count('ignoredOtherKind')
       continue
@@ -68,6 +69,26 @@ export async function handleJobMessage(message: ReceivedMessage, ports: HandlerP
     }
   }
   return parsed.rubbish === undefined ? { is: 'done' } : rubbish(parsed.rubbish, ports)
+}
+
+/**
+ * How often a message is received before S3 is believed that it will not show the upload. Every failure slows down the intake of
+ * all, and nobody may hold it up with a file that cannot be shown; its worker finds out why.
+ */
+const refusedAtMost = 5
+
+async function headOf(
+  { spec }: UploadSubmission,
+  { Attributes: attributes }: ReceivedMessage,
+  { headUpload }: HandlerPorts,
+): Promise<UploadHead> {
+  try {
+    return await headUpload(spec.input)
+  } catch (error) {
+    const receives = Number(attributes?.ApproximateReceiveCount ?? 1)
+    if (!isRefusal(error) || receives < refusedAtMost) throw error
+    return { metadata: {} }
+  }
 }
 
 function rubbish(reason: string, ports: HandlerPorts): Handled {

@@ -13,8 +13,7 @@ export type UploadHead = {
 /**
  * Asks S3 about an upload. Only an object that is gone says nothing. The controller may list both buckets, so S3 tells it of
  * such a one by 404: every other refusal (400 for credentials that have expired, 403 while a role is not known everywhere) is
- * about us and not about the object, and the message is tried again. In a bucket of somebody else that goes on until its
- * message is in the dead-letter queue: no worker could read the upload, either.
+ * most likely about us and not about the object, so it is thrown, and `isRefusal` of what is thrown.
  */
 export async function headUpload(
   s3: S3,
@@ -54,6 +53,9 @@ export async function headInput(s3: S3, input: InputToCheck): Promise<InputSeen>
     throw error
   }
 }
+
+/** An answer of S3 that another try may not change: the object may be encrypted with a key of its user's, or somebody else's. */
+export const isRefusal = (error: unknown): boolean => [400, 401, 403].includes(statusOf(error) ?? 0)
 
 const statusOf = (error: unknown): number | undefined =>
   (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode

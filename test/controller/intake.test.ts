@@ -418,6 +418,24 @@ describe('a message of the jobs queue', () => {
     },
   )
 
+  test.each([
+    [403, '4', 'rejected'],
+    [403, '5', 'made'],
+    [400, '5', 'made'],
+    [503, '99', 'rejected'],
+    [429, '99', 'rejected'],
+  ])('whose upload S3 does not show, for %i, at its %s. delivery: %s', async (status, receives, outcome) => {
+    const { ports } = handlers()
+    const key = `hidden-${film}-${status}-${receives}.mp4`
+    const message = { Body: s3([key]), MessageId: 'm', Attributes: { ApproximateReceiveCount: receives } }
+    const refused = { ...ports, headUpload: (input: UploadName) => headUpload(refusedWith(status), input) }
+    const handled = await handleJobMessage(message, refused).then(
+      () => 'made',
+      () => 'rejected',
+    )
+    expect([handled, (await table.read(idOf(key))) !== undefined]).toEqual([outcome, outcome === 'made'])
+  })
+
   test('whose upload is gone by now makes the job, which says so', async () => {
     const { ports, counts } = handlers()
     const gone = { ...ports, headUpload: (input: UploadName) => headUpload(refusedWith(404), input) }
