@@ -231,7 +231,11 @@ describe.each(allTools)('%s', (_version, tools) => {
       '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"',
       'second.m3u8',
     )
-    const site = later(await openSite((_request, response) => response.end(list)))
+    const site = later(
+      await openSite((request, response) =>
+        request.url?.endsWith('/list.m3u8') ? response.end(list) : response.writeHead(404).end(),
+      ),
+    )
     await recordFrom(`${site.url}/x=1,URI=tcp://${at}/list.m3u8`, tools, guardFor([site]))
     expect(site.asked.length).toBeGreaterThan(0)
     expect(trap.hits).toEqual([])
