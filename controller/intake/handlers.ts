@@ -21,7 +21,7 @@ export type HandlerPorts = {
   rules: UploadRules
   installation: string
   clock: Clock
-  /** What an upload says of itself; nothing, where S3 does not tell. */
+  /** What an upload says of itself; nothing, where it is gone. @throws where S3 does not tell */
   headUpload: (input: { bucket: string; key: string }) => Promise<UploadHead>
   wake: (jobId: string) => void
   /** Counts what became of a message. */

@@ -72,7 +72,8 @@ export type Next =
 /**
  * What follows from the end of a run. Pure. A source that comes back within `giveUpAfter` is gone on with. One that says its end
  * is a success, and so is one that was there and now says that there is nothing (404): the stream is over. Silence is never a
- * success, also where nothing could be recorded any more, and a line that stays broken only if the job says so. One that let us in before and now refuses us may do so for a moment.
+ * success, also where nothing could be recorded any more, and a line that stays broken only if the job says so. One that let us in
+ * before and now refuses us may do so for a moment.
  */
 export const whatNext = (
   end: SourceEnd,
